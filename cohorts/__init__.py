@@ -1,1 +1,1 @@
-"""x."""
+"""Asks questions: definitions, attrition, policy, export, and the root command line."""

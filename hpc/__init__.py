@@ -1,1 +1,1 @@
-"""x."""
+"""Runs work: jobs on one process, on local processes or on MPI ranks, with the same result."""

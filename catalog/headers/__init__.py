@@ -1,1 +1,1 @@
-"""x."""
+"""From files to rows: the fast path, the slow path, and the values they share."""

@@ -1,0 +1,18 @@
+"""What the whole suite shares: the sets of real DICOM where they are, and a synthetic network where they are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real, public DICOM sets with known truth, beside the repository; skips where they are missing."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the shared sets of real DICOM are not beside the repository")
+    return folder
