@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Kind = Literal["text", "date", "integer", "real", "reals", "texts", "boolean"]
+Kind = Literal["text", "date", "integer", "real", "reals", "texts", "boolean", "bytes"]
 Level = Literal["patient", "study", "series", "instance"]
 Zone = Literal["research", "restricted"]
 
@@ -25,6 +25,8 @@ INTEGER: Final = "integer"
 REAL: Final = "real"
 REALS: Final = "reals"  # a list, for attributes of several numbers
 TEXTS: Final = "texts"  # a list, collected from every item of a sequence
+BOOLEAN: Final = "boolean"
+BYTES: Final = "bytes"
 
 PATIENT: Final = "patient"
 STUDY: Final = "study"
@@ -94,6 +96,7 @@ class Column:
             "reals": pa.list_(pa.float64()),
             "texts": pa.list_(pa.string()),
             "boolean": pa.bool_(),
+            "bytes": pa.binary(),
         }
         return types[self.kind]
 
@@ -358,7 +361,7 @@ DERIVED: Final[tuple[Column, ...]] = (
         unit="bytes",
     ),
     Column(
-        "pixel_truncated", (), "", "boolean", INSTANCE, "true where the file ends before its pixel data do"
+        "pixel_truncated", (), "", BOOLEAN, INSTANCE, "true where the file ends before its pixel data do"
     ),
 )
 

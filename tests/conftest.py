@@ -1,4 +1,4 @@
-"""What the whole suite shares: the sets of real DICOM where they are, and a synthetic network where they are not."""
+"""What the whole suite shares: sets of real DICOM where they are, a synthetic network everywhere."""
 
 from __future__ import annotations
 
