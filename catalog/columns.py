@@ -360,9 +360,7 @@ DERIVED: Final[tuple[Column, ...]] = (
         "its length in the file; null where it is compressed",
         unit="bytes",
     ),
-    Column(
-        "pixel_truncated", (), "", BOOLEAN, INSTANCE, "true where the file ends before its pixel data do"
-    ),
+    Column("pixel_truncated", (), "", BOOLEAN, INSTANCE, "true where the file ends before its pixel data do"),
 )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from catalog.tables import DataFile, Table, tables
-from hpc.durable import create_exclusive, fsync_directory
+from hpc.durable import create_exclusive, fsync_folder
 from hpc.errors import CohortiumError, ConflictError, MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -260,12 +260,13 @@ def open_or_create_store(folder: str | os.PathLike[str]) -> Store:
     for private in ("restricted", "staging", "audit"):
         (root / private).chmod(0o700)
     key = root / "restricted" / "key"
-    create_exclusive(key, os.urandom(32).hex().encode(), mode=0o600)
+    create_exclusive(key, os.urandom(32).hex().encode())
+    key.chmod(0o600)
     identity = (
         f'# Identity of a catalogue; do not edit.\n[catalog]\nid = "{uuid.uuid4()}"\nformat = {FORMAT}\n'
     )
     create_exclusive(root / "catalog.toml", identity.encode())
-    fsync_directory(root)
+    fsync_folder(root)
     return open_store(root)
 
 
@@ -293,8 +294,9 @@ def place(store: Store, table: Table, staged: Path, data: DataFile, name: str) -
     try:
         path.hardlink_to(staged)
     except FileExistsError:
-        if not path.samefile(staged):
-            raise ConflictError(
-                f"{path} exists already and is another file; run `cohortium verify`"
-            ) from None
+        # left by a commit of the same job that was killed before its snapshot
+        draft = path.with_suffix(".draft")
+        draft.unlink(missing_ok=True)
+        draft.hardlink_to(staged)
+        draft.replace(path)
     return DataFile(f"{table.folder}/{name}", data.rows, data.size_bytes, data.sha256)

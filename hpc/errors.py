@@ -21,3 +21,7 @@ class ConflictError(CohortiumError, RuntimeError):
 
 class InterruptedRunError(CohortiumError, RuntimeError):
     """The run stopped early on request and can be resumed (exit code 75)."""
+
+
+class WorkerLostError(CohortiumError, ChildProcessError):
+    """Worker processes end again and again without finishing anything, or cannot start at all."""

@@ -1,0 +1,69 @@
+"""DuckDB as the jobs use it: files in, files out, bounded memory."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+    from catalog.store import TableFiles
+    from catalog.tables import Table
+
+
+def connect(temporary: Path, *, threads: int = 2, memory: str = "256MB") -> duckdb.DuckDBPyConnection:
+    """Open an engine that spills to a folder beyond its memory."""
+    import duckdb
+
+    temporary.mkdir(parents=True, exist_ok=True)
+    return duckdb.connect(
+        config={
+            "threads": threads,
+            "memory_limit": memory,
+            "temp_directory": str(temporary),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+
+
+def view(engine: duckdb.DuckDBPyConnection, name: str, table: Table, files: Sequence[str]) -> None:
+    """Make a view over files of a table; without files, an empty one of the same columns."""
+    if files:
+        listed = ", ".join(quoted(f) for f in files)
+        engine.execute(
+            f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM read_parquet([{listed}], union_by_name = true)'
+        )
+    else:
+        empty = ", ".join(f'NULL::{_duckdb_type(c.kind)} AS "{c.name}"' for c in table.columns)
+        engine.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT {empty} WHERE false')
+
+
+def query(sql: str, *given: TableFiles) -> list[tuple[object, ...]]:
+    """Ask one question of a few tables of a snapshot."""
+    with tempfile.TemporaryDirectory() as spill, connect(Path(spill)) as engine:
+        for each in given:
+            view(engine, each.table.name, each.table, each.files)
+        return engine.execute(sql).fetchall()
+
+
+def quoted(text: str) -> str:
+    """Return a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _duckdb_type(kind: str) -> str:
+    return {
+        "text": "VARCHAR",
+        "date": "DATE",
+        "integer": "BIGINT",
+        "real": "DOUBLE",
+        "reals": "DOUBLE[]",
+        "texts": "VARCHAR[]",
+        "boolean": "BOOLEAN",
+        "bytes": "BLOB",
+    }[kind]

@@ -1,0 +1,237 @@
+"""The scan: from folders of files to a new snapshot of the catalogue."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from catalog import delta
+from catalog.scan.commit import commit
+from catalog.scan.discover import DiscoverStage, first_tasks
+from catalog.scan.plan import (
+    Plan,
+    committed,
+    knows_site,
+    load_plan,
+    new_job,
+    plan_again,
+    plan_first,
+    save_plan,
+)
+from catalog.scan.read import ReadStage, remaining_tasks
+from catalog.scan.settle import settle
+from catalog.scan.shard import Source, read_shard
+from catalog.store import open_or_create_store
+from hpc.errors import CohortiumError, UsageError
+from hpc.run import run_job
+from hpc.staging import claim
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from catalog.store import Store
+    from hpc.run import Session
+    from hpc.staging import Staging
+
+_SITE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# Files in one task: few enough to lose without grief, many enough for row groups that compress.
+_SMALLEST_BATCH: Final = 2_048
+_LARGEST_BATCH: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """What to scan into which catalogue, and how.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+        Folders (or files) of one hospital.
+    catalog : Path
+        The catalogue's folder; made if it is not there.
+    site : str
+        Name of the hospital: letters, digits, dots, hyphens and underscores, at most 64.
+    workers : int or None
+        Processes; all cores where it is left out. Under a launcher its ranks count.
+    executor : str
+        ``auto``, ``serial``, ``processes`` or ``mpi``.
+    keep_headers : bool
+        Keep raw header bytes in the restricted zone.
+    restart : bool
+        Drop what an interrupted run of this site has left.
+
+    Raises
+    ------
+    UsageError
+        If a path does not exist or the site's name is none.
+    """
+
+    paths: tuple[Path, ...]
+    catalog: Path
+    site: str
+    workers: int | None = None
+    executor: str = "auto"
+    keep_headers: bool = True
+    restart: bool = False
+
+    def __post_init__(self) -> None:
+        if not _SITE.fullmatch(self.site):
+            raise UsageError(
+                f"--site {self.site!r}: expected letters, digits, dots, hyphens and underscores, at most 64, "
+                "the first a letter or digit"
+            )
+        if not self.paths:
+            raise UsageError("no PATH was given: name the folders of the site's files")
+        for path in self.paths:
+            if not path.exists():
+                raise UsageError(f"{path} does not exist")
+
+    def roots(self) -> tuple[bytes, ...]:
+        """Absolute paths without links, none below another."""
+        real = sorted({os.fsencode(p.resolve()) for p in self.paths})
+        return tuple(p for p in real if not any(p.startswith(q.rstrip(b"/") + b"/") for q in real if q != p))
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """What a scan did; ``files`` is the sum of ``instances`` to ``skipped``.
+
+    Attributes
+    ----------
+    job : str
+        The run.
+    snapshot : int
+        The snapshot that holds the result.
+    files : int
+        Entries found, folders excepted.
+    instances : int
+        New rows of ``instances``.
+    duplicates : int
+        Files that are copies of another.
+    failures, not_dicom : int
+        New rows of ``failures`` and ``others``.
+    skipped : int
+        Files that were known and have not changed.
+    conflicts : int
+        SOPInstanceUIDs under which there are several contents.
+    removed : int
+        Known files that have changed or vanished.
+    seconds : float
+        Wall time.
+    """
+
+    job: str
+    snapshot: int
+    files: int = 0
+    instances: int = 0
+    duplicates: int = 0
+    failures: int = 0
+    not_dicom: int = 0
+    skipped: int = 0
+    conflicts: int = 0
+    removed: int = 0
+    seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the report as JSON knows it."""
+        return asdict(self)
+
+
+def scan(options: ScanOptions) -> ScanReport | None:
+    """Scan folders of DICOM files into a catalogue.
+
+    The same call works in one process, in local processes and on MPI ranks. Run again after a kill, it goes
+    on where it was; run again after success, it reads only what has changed.
+
+    Returns
+    -------
+    ScanReport or None
+        None on an MPI rank that only works.
+
+    Raises
+    ------
+    UsageError
+        If the folder of the catalogue holds something else, or an interrupted scan of other folders waits.
+    ConflictError
+        If another live run scans the same site.
+    InterruptedRunError
+        If the run was asked to stop; the same call goes on.
+    """
+    folder = options.catalog.resolve() / "staging" / f"scan-{options.site}"
+    return run_job(
+        lambda session: _manage(session, options, folder),
+        executor=options.executor,
+        workers=options.workers,
+        folder=folder,
+        title=f"scan {options.site}",
+    )
+
+
+def _manage(session: Session, options: ScanOptions, folder: Path) -> ScanReport:
+    """Do the steps of a scan; only the manager does."""
+    started = time.monotonic()
+    store = open_or_create_store(options.catalog)
+    with claim(folder) as staging:
+        plan = _planned(session, options, store, staging)
+        report = ScanReport(plan.job, store.snapshot().number, files=plan.found, skipped=plan.unchanged)
+        if plan.listing.rows or plan.removed:
+            _read(session, options, store, staging, plan)
+            settlement = settle(session, staging, plan, store.snapshot(), options.site)
+            snapshot = commit(session, staging, plan, store, options.site, settlement)
+            report = ScanReport(plan.job, snapshot.number, **snapshot.counts)
+        delta.project(store.snapshot())
+        staging.clear()
+    return replace(report, seconds=round(time.monotonic() - started, 3))
+
+
+def _planned(session: Session, options: ScanOptions, store: Store, staging: Staging) -> Plan:
+    """Take up the plan of an interrupted run, or walk the folders and make one."""
+    plan = load_plan(staging)
+    if plan and (committed(plan, store) or options.restart):
+        staging.clear()
+        plan = None
+    if plan:
+        if plan.roots != options.roots():
+            raise UsageError(
+                f"an interrupted scan of other folders of site {options.site} waits: finish it with the "
+                "command that started it, or drop it with --restart"
+            )
+        return plan
+    snapshot = store.snapshot()
+    known = knows_site(snapshot, options.site, staging.scratch / "spill")
+    stage = DiscoverStage(staging, with_times=known, catalog=os.fsencode(store.root))
+    session.run(stage, first_tasks(options.roots()))
+    found = stage.listing()
+    job = new_job(options.site)
+    if known:
+        plan = plan_again(job, found, snapshot, options.site, options.roots(), staging.scratch)
+    else:
+        plan = plan_first(job, found, options.roots())
+    save_plan(plan, staging)
+    return plan
+
+
+def _read(session: Session, options: ScanOptions, store: Store, staging: Staging, plan: Plan) -> None:
+    """Read what the plan says and no run has read yet; every file must be accounted for."""
+    source = Source(store.key(), options.site, plan.job, options.keep_headers)
+    stage = ReadStage(staging, plan.listing, source)
+    session.run(
+        stage,
+        remaining_tasks(plan.listing.rows, staging.finished(stage.name)),
+        min_size=_SMALLEST_BATCH,
+        max_size=_LARGEST_BATCH,
+        known_total=plan.listing.rows,
+    )
+    ended = dict.fromkeys(("files", "instances", "failures", "not_dicom"), 0)
+    for folder in staging.finished(stage.name).values():
+        for name, count in read_shard(folder).counts.items():
+            ended[name] += count
+    if not plan.listing.rows == ended["files"] == ended["instances"] + ended["failures"] + ended["not_dicom"]:
+        raise CohortiumError(
+            f"the scan does not add up and was not committed: {plan.listing.rows} files to read, "
+            f"{ended['files']} read, of them {ended['instances']} objects, {ended['failures']} failures and "
+            f"{ended['not_dicom']} others; run it again with --restart"
+        )

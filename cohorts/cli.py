@@ -1,0 +1,69 @@
+"""The command ``cohortium``: gathers the commands of the three rooms and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from hpc.errors import CohortiumError, InterruptedRunError, MissingError, UsageError
+
+FAILED = 1
+WRONG_USE = 2
+RESUME_ME = 75
+
+app = typer.Typer(
+    name="cohortium",
+    help="DICOM archives become a versioned catalogue, questions cohorts, and cohorts training sets.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a traceback with local variables would show patients' values
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _room in ("catalog.cli", "cohorts.commands", "hpc.cli"):
+    if find_spec(_room):
+        import_module(_room).register(app)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - the signature of a Typer callback
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"cohortium {version('cohortium')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; the exit code says how it ended.
+
+    0 done, 1 failed, 2 wrong use, 3 done but some inputs failed, 75 stopped early and can be resumed.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        app()
+    except CohortiumError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"cohortium: {error}\n")
+        sys.exit(exit_code(error))
+
+
+def exit_code(error: CohortiumError) -> int:
+    """Return the exit code of a run that an error ended."""
+    if isinstance(error, InterruptedRunError):
+        return RESUME_ME
+    return WRONG_USE if isinstance(error, UsageError | MissingError) else FAILED

@@ -1,0 +1,205 @@
+"""DuckDB over exactly the files of one snapshot: read only, locked, and bounded in memory and time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import weakref
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cohorts.sql import literal, quoted
+from cohorts.views import file_columns, view_query
+from hpc.errors import CohortiumError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import duckdb
+    import polars as pl
+    import pyarrow as pa
+
+    from cohorts.views import View
+
+Row = tuple[Any, ...]
+
+
+class LimitError(CohortiumError, RuntimeError):
+    """A query reached its limit of time or memory."""
+
+
+class UnreadableTableError(CohortiumError, OSError):
+    """A file of the catalogue cannot be read."""
+
+
+def _half_of_memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a query may use.
+
+    Attributes
+    ----------
+    memory_bytes : int
+        Memory; beyond it, the engine spills to the folder for temporary files. Half of the machine's.
+    threads : int
+        Cores; all that this process may use.
+    time_s : float
+        Time of one query.
+    """
+
+    memory_bytes: int = field(default_factory=_half_of_memory)
+    threads: int = field(default_factory=_usable_cores)
+    time_s: float = 3600.0
+
+    def __post_init__(self) -> None:
+        if self.memory_bytes <= 0 or self.threads <= 0 or self.time_s <= 0:
+            raise UsageError(f"limits of a query must be positive, not {self}")
+
+
+class Engine:
+    """A locked connection whose only tables are the views given.
+
+    Parameters
+    ----------
+    views : mapping of str to View
+        The views by name.
+    limits : Limits
+        What one query may use.
+    """
+
+    def __init__(self, views: Mapping[str, View], limits: Limits) -> None:
+        self._limits = limits
+        self._files = frozenset(f for v in views.values() for f in v.files)
+        scratch = tempfile.mkdtemp(prefix="cohortium-")  # made by DuckDB itself, others could read it
+        weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
+        self._connection = _connect(limits, scratch)
+        for view in views.values():
+            self._create(view)
+        self._lock()
+
+    def rows(self, query: str) -> list[Row]:
+        """Run a query and return all its rows."""
+        with self._running() as cursor:
+            found: list[Row] = cursor.execute(query).fetchall()
+            return found
+
+    def stream(self, query: str, batch_rows: int = 10_000) -> tuple[list[str], Iterator[Row]]:
+        """Run a query; return the names of its columns, and its rows as they come."""
+        names = self.relation(f"SELECT * FROM ({query}\n) LIMIT 0").columns
+        return names, self._streamed(query, batch_rows)
+
+    def frame(self, query: str) -> pl.DataFrame:
+        """Run a query and return a polars frame."""
+        with self._running() as cursor:
+            found: pl.DataFrame = cursor.sql(query).pl()
+            return found
+
+    def batches(self, query: str, batch_rows: int = 122_880) -> Iterator[pa.RecordBatch]:
+        """Run a query and give its rows as Arrow batches."""
+        with self._running() as cursor:
+            yield from cursor.sql(query).to_arrow_reader(batch_rows)
+
+    def relation(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Return a query as a relation that runs when it is asked; errors in its text are found at once."""
+        import duckdb
+
+        try:
+            return self._connection.cursor().sql(query)
+        except duckdb.Error as error:
+            raise self._translated(error) from None
+
+    def _streamed(self, query: str, batch_rows: int) -> Iterator[Row]:
+        with self._running() as cursor:
+            cursor.execute(query)
+            while rows := cursor.fetchmany(batch_rows):
+                yield from rows
+
+    @contextmanager
+    def _running(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor whose work is cut off at the time limit, and whose errors are ours."""
+        import duckdb
+
+        cursor = self._connection.cursor()
+        timer = threading.Timer(self._limits.time_s, cursor.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield cursor
+        except duckdb.Error as error:
+            raise self._translated(error) from None
+        except RuntimeError as error:
+            if str(error) == "Query interrupted":  # how DuckDB passes Ctrl-C on
+                raise KeyboardInterrupt from None
+            raise
+        finally:
+            timer.cancel()
+            cursor.close()
+
+    def _create(self, view: View) -> None:
+        import duckdb
+
+        try:
+            described = self._connection.execute(file_columns(view)).fetchall() if view.files else []
+            query = view_query(view, frozenset(row[0] for row in described))
+            self._connection.execute(f"CREATE VIEW {quoted(view.name)} AS {query}")
+        except duckdb.Error as error:
+            raise self._translated(error) from None
+
+    def _lock(self) -> None:
+        paths = ", ".join(map(literal, sorted(self._files)))
+        self._connection.execute(f"SET allowed_paths = [{paths}]")
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
+
+    def _translated(self, error: duckdb.Error) -> CohortiumError:
+        """Return our error for one of DuckDB's, without the cells that its message may quote."""
+        import duckdb
+
+        text = str(error)
+        if isinstance(error, duckdb.InterruptException):
+            return LimitError(f"the query took longer than {self._limits.time_s:g} s; ask for less")
+        if isinstance(error, duckdb.OutOfMemoryException):
+            memory = f"{self._limits.memory_bytes / 2**20:,.0f} MiB"
+            return LimitError(f"the query needs more memory than its limit of {memory}; ask for less")
+        if isinstance(error, duckdb.IOException) or any(f in text for f in self._files):
+            return UnreadableTableError(
+                f"a file of the catalogue cannot be read; `cohortium verify` says which: {text}"
+            )
+        if isinstance(error, duckdb.ProgrammingError | duckdb.NotSupportedError) and not isinstance(
+            error, duckdb.InvalidInputException
+        ):
+            return UsageError(f"the query is not valid: {text}")
+        kind = type(error).__name__.removesuffix("Exception")
+        return UsageError(
+            f"a cell does not fit what the query does with it ({kind}); TRY_CAST and TRY give null instead"
+        )
+
+
+def _connect(limits: Limits, scratch: str) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    return duckdb.connect(
+        config={
+            "memory_limit": f"{limits.memory_bytes}B",
+            "threads": limits.threads,
+            "temp_directory": scratch,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+            "python_enable_replacements": False,  # no query reads a variable of the caller
+            "parquet_metadata_cache": True,
+            # The same text has the same answer everywhere.
+            "TimeZone": "UTC",
+            "default_null_order": "nulls_last",
+        }
+    )

@@ -1,0 +1,161 @@
+"""Workers are MPI ranks: rank 0 manages, the others work (MPI 4.1, point-to-point communication only).
+
+Waiting is polling with growing pauses, on both sides: a blocking receive would burn a core and keep Python's
+signal handlers from running. No collective call is made once work has begun. A rank that is lost ends the
+run: most launchers see to that, and :mod:`hpc.executors.watch` does where they do not.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from hpc import signals
+from hpc.bench import Bench, Desk, portable
+from hpc.errors import CohortiumError, InterruptedRunError
+from hpc.executors import Done, Event, Failed
+from hpc.executors.watch import ManagerWatch, WorkerWatch
+
+if TYPE_CHECKING:
+    from hpc.bench import Briefing
+    from hpc.tasks import Task
+
+_ORDER, _REPLY = 1, 2
+_HELLO, _DONE, _FAILED, _STOP = range(4)
+_FIRST_PAUSE_S: Final = 50e-6
+_LAST_PAUSE_S: Final = 2e-3
+
+
+def world() -> Any:
+    """Return the communicator of all ranks; the first call starts MPI.
+
+    Raises
+    ------
+    ImportError, RuntimeError
+        If mpi4py or the MPI library is missing.
+    """
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD
+
+
+class MpiExecutor:
+    """The manager's side, on rank 0.
+
+    Parameters
+    ----------
+    communicator : mpi4py.MPI.Comm
+        All ranks, two at least; worker ``n`` is rank ``n + 1``.
+    """
+
+    name = "mpi"
+
+    def __init__(self, communicator: Any) -> None:
+        self.workers: int = communicator.size - 1
+        self._communicator = communicator
+        self._desk = Desk()
+        self._watch = ManagerWatch(lambda text: end_all(communicator, 1, text))
+
+    def send(self, worker: int, briefing: Briefing, task: Task) -> None:
+        """Give a task to a worker."""
+        self._watch.start(briefing.staging)
+        self._communicator.send(self._desk.message(worker, briefing, task), worker + 1, _ORDER)
+
+    def receive(self, timeout_s: float) -> Event | None:
+        """Return what happened next."""
+        ends = time.monotonic() + timeout_s
+        message = _receive(self._communicator, _REPLY, lambda: time.monotonic() > ends)
+        if message is None:
+            return None
+        worker, kind, value = message
+        if kind == _DONE:
+            return Done(worker, value)
+        if kind == _FAILED:
+            return Failed(worker, value)
+        if kind == _STOP:
+            signals.request_stop()
+        else:
+            self._watch.know(worker, *value)
+        return None
+
+    def close(self) -> None:
+        """Send all ranks home."""
+        self._watch.stop()
+        for rank in range(1, self.workers + 1):
+            self._communicator.send(None, rank, _ORDER)
+
+    def abort(self, error: BaseException) -> None:
+        """End all ranks, this one too."""
+        stopped = isinstance(error, KeyboardInterrupt | InterruptedRunError)
+        end_all(self._communicator, 75 if stopped else 1, told(error))
+
+
+def serve(communicator: Any) -> None:
+    """Work as a rank other than 0 until the manager sends everybody home."""
+    try:
+        _serve(communicator, communicator.rank - 1)
+    except BaseException as error:  # noqa: BLE001 - a rank that just left would hang the others
+        end_all(communicator, 1, told(error))
+
+
+def end_all(communicator: Any, code: int, text: str) -> None:
+    """Say why, and end all ranks at once."""
+    sys.stderr.write(f"{text.rstrip()}\n")
+    sys.stderr.flush()
+    sys.stdout.flush()
+    communicator.Abort(code)
+
+
+def told(error: BaseException) -> str:
+    """Return what to tell of an error: its message if it was raised for people, else all there is."""
+    if isinstance(error, CohortiumError):
+        return f"Error: {error}"
+    if isinstance(error, KeyboardInterrupt):
+        return "Stopped at once. Run the same command again to go on from what is finished"
+    return "".join(traceback.format_exception(error))
+
+
+def _serve(communicator: Any, worker: int) -> None:
+    bench = Bench(worker)
+    watch = WorkerWatch(lambda text: end_all(communicator, 1, text))
+    asked = False
+
+    def idle() -> bool:
+        nonlocal asked
+        if signals.stop_requested() and not asked:
+            asked = True
+            communicator.send((worker, _STOP, None), 0, _REPLY)
+        watch.look()
+        return False
+
+    communicator.send((worker, _HELLO, (socket.gethostname(), os.getpid())), 0, _REPLY)
+    while True:
+        order = _receive(communicator, _ORDER, idle)
+        if order is None:
+            return
+        body, task = order
+        try:
+            if body is not None:
+                watch.start(bench.read(body).staging, worker)
+            reply = (worker, _DONE, bench.work(task))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the manager ends the run with it
+            reply = (worker, _FAILED, portable(error))
+        communicator.send(reply, 0, _REPLY)
+
+
+def _receive(communicator: Any, tag: int, give_up: Callable[[], bool]) -> Any:
+    """Return the next message, or None once `give_up`, which is asked before each pause, says so."""
+    from mpi4py import MPI
+
+    pause = _FIRST_PAUSE_S
+    while not communicator.Iprobe(MPI.ANY_SOURCE, tag):
+        if give_up():
+            return None
+        time.sleep(pause)
+        pause = min(pause * 2, _LAST_PAUSE_S)
+    return communicator.recv(source=MPI.ANY_SOURCE, tag=tag)

@@ -1,0 +1,139 @@
+"""Who started this process, as how many tasks, and with what to work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from hpc.errors import UsageError
+
+UNKNOWN: Final = 0
+
+# launcher; variable of the task's number, of the number of tasks ("" where the launcher does not tell)
+_LAUNCHERS: Final = (
+    ("mpirun of Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("mpiexec", "PMI_RANK", "PMI_SIZE"),
+    ("MVAPICH", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),
+    ("flux", "FLUX_TASK_RANK", "FLUX_JOB_SIZE"),
+    ("srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
+    ("PALS", "PALS_RANKID", ""),
+    ("a PMIx launcher", "PMIX_RANK", ""),
+)
+_LAUNCH_PREFIXES: Final = (
+    "PMI_", "PMIX_", "OMPI_", "PRTE_", "MV2_COMM_WORLD_", "MPI_LOCAL", "HYDI_", "HYDRA_", "FLUX_", "PALS_",
+    "SLURM_STEP", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_NPROCS", "SLURM_LOCALID", "SLURM_MPI_TYPE",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How this process was started.
+
+    Attributes
+    ----------
+    launcher : str
+        For people; empty where nothing but a shell started it.
+    rank : int
+        The launcher's number for this task, from zero.
+    tasks : int
+        How many tasks the launcher started; `UNKNOWN` where it does not tell.
+    """
+
+    launcher: str = ""
+    rank: int = 0
+    tasks: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a run will use: name of the executor, and number of workers (of ranks' choosing under MPI)."""
+
+    executor: str
+    workers: int
+
+
+def detect(environment: Mapping[str, str] = os.environ) -> Launch:
+    """Return who started this process, by the variables that launchers set."""
+    for launcher, rank, size in _LAUNCHERS:
+        if not environment.get(rank, "").isdigit():
+            continue
+        if launcher == "srun" and not _is_srun_task(environment):
+            continue
+        tasks = environment.get(size) or (environment.get("SLURM_NTASKS") if launcher == "srun" else None)
+        return Launch(launcher, int(environment[rank]), _integer(tasks) or UNKNOWN)
+    return Launch()
+
+
+def choose(executor: str, workers: int | None, launch: Launch) -> Choice:
+    """Return what to run on, for what the user asked (``auto``: found out) and how the process was started.
+
+    Raises
+    ------
+    hpc.errors.UsageError
+        If each of several tasks would do the whole job for itself.
+    """
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers: {workers}, expected 1 or more")
+    count = workers or available_cores()
+    if executor == "auto":
+        if launch.tasks != 1 or launch.launcher not in ("", "srun"):
+            executor = "mpi"
+        else:
+            executor = "serial" if count == 1 else "processes"
+    if executor != "mpi" and launch.tasks != 1:
+        raise UsageError(
+            f"executor {executor!r} was asked for, but {launch.launcher} started {_several(launch)}, and each "
+            "would do the whole job. Start one task, or leave the executor to 'auto'"
+        )
+    return Choice(executor, 1 if executor == "serial" else count)
+
+
+def require_company(launch: Launch, reason: str) -> None:
+    """Raise `hpc.errors.UsageError` if this is one of several tasks, which cannot see the others.
+
+    Parameters
+    ----------
+    launch : Launch
+        How this process was started.
+    reason : str
+        Why the task is alone.
+    """
+    if launch.tasks != 1:
+        raise UsageError(
+            f"{launch.launcher} started {_several(launch)}, but each believes to be alone ({reason}) and would "
+            "do the whole job. Start them with the launcher of the MPI library that mpi4py uses (`cohortium "
+            "doctor` names it); with srun, try --mpi=pmi2 or --mpi=pmix (`srun --mpi=list`); or start one task"
+        )
+
+
+def available_cores(environment: Mapping[str, str] = os.environ) -> int:
+    """Return how many cores this process may use: what Slurm gave to the task, else its affinity."""
+    given = _integer(environment.get("SLURM_CPUS_PER_TASK"))
+    if given:
+        return given
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def without_launcher(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a process that is nobody's MPI rank."""
+    return {name: text for name, text in environment.items() if not name.startswith(_LAUNCH_PREFIXES)}
+
+
+def _is_srun_task(environment: Mapping[str, str]) -> bool:
+    """Tell a task of srun from the batch script, which has a SLURM_PROCID too but is one process."""
+    if "SLURM_STEP_NUM_TASKS" in environment:
+        return True
+    return "SLURM_JOB_ID" not in environment and (_integer(environment.get("SLURM_NTASKS")) or 1) > 1
+
+
+def _several(launch: Launch) -> str:
+    return f"{launch.tasks} tasks" if launch.tasks else "several tasks"
+
+
+def _integer(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
