@@ -1,8 +1,8 @@
 """Write a corpus of DICOM files for the benchmarks: `python benchmarks/corpus.py DIR --files 20000`.
 
-Many sites, four makers, ten kinds of objects, eleven transfer syntaxes and eight character sets, in headers as
-long as scanners write them. pydicom encodes one file of each series; its copies differ in what differs from
-slice to slice, overwritten in the bytes. The same number of files gives the same bytes.
+Many sites, four makers, ten kinds of objects, eleven transfer syntaxes and eight character sets, in headers
+as long as scanners write them. pydicom encodes one file of each series; its copies differ in what differs
+from slice to slice, overwritten in the bytes. The same number of files gives the same bytes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What every header of the benchmark corpus holds: people, places, dates and references.
 
-Values that differ from file to file are the tokens below, of fixed width, which :mod:`corpus` overwrites in the
-encoded bytes.
+Values that differ from file to file are the tokens below, of fixed width, which :mod:`corpus` overwrites in
+the encoded bytes.
 """
 
 from __future__ import annotations

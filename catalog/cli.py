@@ -12,6 +12,7 @@ import typer
 
 from hpc.errors import MissingError, UsageError
 from hpc.output import Format, FormatOption, print_table
+from hpc.run import ExecutorName
 
 if TYPE_CHECKING:
     from catalog.store import Store, TableFiles
@@ -39,7 +40,9 @@ def scan(
     ],
     site: Annotated[str, typer.Option(help="Name of the hospital.", show_default=False)],
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
-    executor: Annotated[str, typer.Option(help="auto, serial, processes or mpi.")] = "auto",
+    executor: Annotated[
+        ExecutorName, typer.Option(help="What runs it; auto finds a launcher by itself.")
+    ] = "auto",
     *,
     headers: Annotated[bool, typer.Option(help="Keep raw headers in the restricted zone.")] = True,
     restart: Annotated[

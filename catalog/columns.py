@@ -248,7 +248,7 @@ ATTRIBUTES: Final[tuple[Column, ...]] = (
     attribute("MRAcquisitionType", 0x00180023, "CS", TEXT, INSTANCE, "2D or 3D"),
     attribute("RepetitionTime", 0x00180080, "DS", REAL, INSTANCE, "repetition time", unit="ms", also=(*frame_groups(0x00189112, 0x00180080),)),
     attribute("EchoTime", 0x00180081, "DS", REAL, INSTANCE, "echo time", unit="ms", also=(*frame_groups(0x00189114, 0x00189082),)),
-    attribute("EchoNumbers", 0x00180086, "IS", REALS, INSTANCE, "which echo"),
+    attribute("EchoNumbers", 0x00180086, "IS", INTEGER, INSTANCE, "which echo"),
     attribute("InversionTime", 0x00180082, "DS", REAL, INSTANCE, "inversion time", unit="ms", also=(*frame_groups(0x00189115, 0x00189079),)),
     attribute("FlipAngle", 0x00181314, "DS", REAL, INSTANCE, "flip angle", unit="deg", also=(*frame_groups(0x00189112, 0x00181314),)),
     attribute("EchoTrainLength", 0x00180091, "IS", INTEGER, INSTANCE, "echoes per excitation", also=(*frame_groups(0x00189112, 0x00180091),)),

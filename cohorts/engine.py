@@ -115,6 +115,11 @@ class Engine:
 
         try:
             return self._connection.cursor().sql(query)
+        except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
+            if self._names_a_file(error):
+                raise self._translated(error) from None
+            # No cell was read yet: the message can quote nothing but the query.
+            raise UsageError(f"the query is not valid: {error}") from None
         except duckdb.Error as error:
             raise self._translated(error) from None
 
@@ -156,10 +161,16 @@ class Engine:
             raise self._translated(error) from None
 
     def _lock(self) -> None:
+        # The same text has the same answer everywhere.
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET default_null_order = 'nulls_last'")
         paths = ", ".join(map(literal, sorted(self._files)))
         self._connection.execute(f"SET allowed_paths = [{paths}]")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
+
+    def _names_a_file(self, error: duckdb.Error) -> bool:
+        return any(f in str(error) for f in self._files)
 
     def _translated(self, error: duckdb.Error) -> CohortiumError:
         """Return our error for one of DuckDB's, without the cells that its message may quote."""
@@ -171,13 +182,11 @@ class Engine:
         if isinstance(error, duckdb.OutOfMemoryException):
             memory = f"{self._limits.memory_bytes / 2**20:,.0f} MiB"
             return LimitError(f"the query needs more memory than its limit of {memory}; ask for less")
-        if isinstance(error, duckdb.IOException) or any(f in text for f in self._files):
+        if isinstance(error, duckdb.IOException) or self._names_a_file(error):
             return UnreadableTableError(
                 f"a file of the catalogue cannot be read; `cohortium verify` says which: {text}"
             )
-        if isinstance(error, duckdb.ProgrammingError | duckdb.NotSupportedError) and not isinstance(
-            error, duckdb.InvalidInputException
-        ):
+        if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
             return UsageError(f"the query is not valid: {text}")
         kind = type(error).__name__.removesuffix("Exception")
         return UsageError(
@@ -198,8 +207,5 @@ def _connect(limits: Limits, scratch: str) -> duckdb.DuckDBPyConnection:
             "allow_community_extensions": False,
             "python_enable_replacements": False,  # no query reads a variable of the caller
             "parquet_metadata_cache": True,
-            # The same text has the same answer everywhere.
-            "TimeZone": "UTC",
-            "default_null_order": "nulls_last",
         }
     )

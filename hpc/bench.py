@@ -71,11 +71,9 @@ class Bench:
         self._briefing: Briefing | None = None
         self._mark = Mark()
 
-    def read(self, body: bytes) -> Briefing:
-        """Take a briefing in as the manager pickled it, and return it."""
-        briefing: Briefing = pickle.loads(body)  # noqa: S301 - from our own manager
-        self.take(briefing)
-        return briefing
+    def read(self, body: bytes) -> None:
+        """Take a briefing in as the manager pickled it."""
+        self.take(pickle.loads(body))  # noqa: S301 - from our own manager
 
     def take(self, briefing: Briefing) -> None:
         """Take a briefing in."""

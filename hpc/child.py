@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from hpc import launch, signals
@@ -98,7 +99,7 @@ def serve(connection: Connection, worker: int | None) -> None:
             if body is not None:
                 bench.read(body)
                 connection.send((READY, None))
-            reply = (DONE, bench.work(task))
+            reply: tuple[str, Any] = (DONE, bench.work(task))
         except Exception as error:  # noqa: BLE001 - whatever it is, the manager ends the run with it
             reply = (FAILED, portable(error))
         try:
@@ -126,14 +127,14 @@ def _end_with_parent(parent: int) -> None:
 
 def _offer_for_memory() -> None:
     """Have the kernel take this process first when memory runs out (proc(5), oom_score_adj)."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
-        file.write("1000")
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def main(descriptor: str, parent: str, worker: str) -> None:
     """Be a child; the arguments are what `Child` gives."""
     signals.ignore()
-    os.set_inheritable(int(descriptor), False)  # noqa: FBT003 - positional only
+    os.set_inheritable(int(descriptor), False)  # noqa: FBT003 - it takes no keyword
     _end_with_parent(int(parent))
     if not worker:
         _offer_for_memory()

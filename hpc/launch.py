@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hpc.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 UNKNOWN: Final = 0
 
@@ -84,8 +86,8 @@ def choose(executor: str, workers: int | None, launch: Launch) -> Choice:
             executor = "serial" if count == 1 else "processes"
     if executor != "mpi" and launch.tasks != 1:
         raise UsageError(
-            f"executor {executor!r} was asked for, but {launch.launcher} started {_several(launch)}, and each "
-            "would do the whole job. Start one task, or leave the executor to 'auto'"
+            f"executor {executor!r} was asked for, but {launch.launcher} started {_several(launch)}, and "
+            "each would do the whole job. Start one task, or leave the executor to 'auto'"
         )
     return Choice(executor, 1 if executor == "serial" else count)
 
@@ -102,9 +104,9 @@ def require_company(launch: Launch, reason: str) -> None:
     """
     if launch.tasks != 1:
         raise UsageError(
-            f"{launch.launcher} started {_several(launch)}, but each believes to be alone ({reason}) and would "
-            "do the whole job. Start them with the launcher of the MPI library that mpi4py uses (`cohortium "
-            "doctor` names it); with srun, try --mpi=pmi2 or --mpi=pmix (`srun --mpi=list`); or start one task"
+            f"{launch.launcher} started {_several(launch)}, but each believes to be alone ({reason}) and "
+            "would do the whole job. Start them with the launcher of the MPI library that mpi4py uses "
+            "(`cohortium doctor` names it); with srun, try --mpi=pmi2 or --mpi=pmix; or start one task"
         )
 
 

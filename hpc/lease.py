@@ -8,6 +8,7 @@ goes on at once.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -31,8 +32,10 @@ class Owner:
 
     Attributes
     ----------
-    host, boot : str
-        Name of the host, and the kernel's identifier of its present boot.
+    host : str
+        Name of the host, for people.
+    place : str
+        See :func:`place`.
     pid, started : int
         The process, and its start in clock ticks after boot: process numbers are used again.
     slurm_job, slurm_restart : str
@@ -42,7 +45,7 @@ class Owner:
     """
 
     host: str
-    boot: str
+    place: str
     pid: int
     started: int
     slurm_job: str = ""
@@ -55,7 +58,7 @@ class Owner:
         environment = os.environ
         return cls(
             host=socket.gethostname(),
-            boot=_boot(),
+            place=place(),
             pid=os.getpid(),
             started=_start_of(os.getpid()),
             slurm_job=environment.get("SLURM_JOB_ID", ""),
@@ -68,10 +71,8 @@ class Owner:
         here = Owner.here()
         if self.released:
             return False
-        if (self.host, self.boot) == (here.host, here.boot):
+        if self.place == here.place:
             return process_alive(self.pid) and _start_of(self.pid) == self.started
-        if self.host == here.host:
-            return False  # the machine has been started anew since
         if self.slurm_job and self.slurm_job == here.slurm_job and self.slurm_restart != here.slurm_restart:
             return False  # Slurm ends a job everywhere before it starts it again
         return age_s <= STALE_S
@@ -133,6 +134,15 @@ def confirm(folder: Path, number: int) -> None:
         )
 
 
+def place() -> str:
+    """Return what processes share that see each other by number: host, its boot, and PID namespace."""
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return " ".join(parts)
+
+
 def process_alive(pid: int) -> bool:
     """Return whether a process of this host exists and is more than an entry waiting for its parent."""
     try:
@@ -152,8 +162,8 @@ def _refuse_live(folder: Path, path: Path) -> None:
         return  # its owner was just replaced; the claim of the next number decides
     if owner.alive(age_s):
         raise ConflictError(
-            f"{folder}: another run of this job is at work (process {owner.pid} on {owner.host}, last sign of "
-            f"life {max(age_s, 0):.0f} s ago). Wait for its end or stop it, then run the same command again"
+            f"{folder}: another run of this job is at work (process {owner.pid} on {owner.host}, last sign "
+            f"of life {max(age_s, 0):.0f} s ago). Wait for its end or stop it, then run the command again"
         )
 
 
@@ -174,13 +184,6 @@ def _name(number: int) -> str:
 def _number(path: Path) -> int:
     match = _NAME.fullmatch(path.name)
     return int(match[1]) if match else 0
-
-
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
 
 
 def _start_of(pid: int) -> int:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from hpc.errors import UsageError, WorkerLostError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hpc.tasks import Outcome, Stage, Task
 
 _ROUNDS = 3
@@ -37,9 +38,7 @@ class Scheduler:
         Tasks are not cut below `min_size`, and are cut down to `max_size`.
     """
 
-    def __init__(
-        self, stage: Stage, workers: int, min_size: float = 1.0, max_size: float = math.inf
-    ) -> None:
+    def __init__(self, stage: Stage, workers: int, min_size: float = 1.0, max_size: float = math.inf) -> None:
         if workers < 1 or not 0 < min_size <= max_size:
             raise UsageError(
                 f"stage {stage.name}: {workers} workers, sizes from {min_size} to {max_size}; "

@@ -21,16 +21,18 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hpc import durable, lease, marks
+from hpc import durable, lease
+from hpc.marks import Evidence, load_evidence, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +113,14 @@ class Staging:
             found.update((f"{home.name}/{name}", home / "shards" / stage / name) for name in names)
         return found
 
-    def evidence(self) -> list[marks.Evidence]:
+    def evidence(self) -> list[Evidence]:
         """Return what workers of former runs were at when they died, the earliest run first."""
         found = []
         for home in sorted(self.home.parent.iterdir()):
             if not _trusted(home / "evidence.json", self.home):
                 continue
             for position, body in json.loads((home / "evidence.json").read_bytes()):
-                found.append(marks.load_evidence(position, base64.b64decode(body)))
+                found.append(load_evidence(position, base64.b64decode(body)))
         return [each for each in found if each is not None]
 
     def confirm(self) -> None:
@@ -182,14 +184,14 @@ def _seal(home: Path, mine: Path) -> None:
 
 def _listed(home: Path) -> dict[str, list[str]]:
     shards = home / "shards"
-    stages = sorted(os.listdir(shards)) if shards.is_dir() else []
-    return {stage: sorted(os.listdir(shards / stage)) for stage in stages}
+    stages = sorted(shards.iterdir()) if shards.is_dir() else []
+    return {stage.name: sorted(path.name for path in stage.iterdir()) for stage in stages}
 
 
 def _gathered(home: Path, mine: Path) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     for path in sorted((home / "marks").glob("*")):
-        body: Any = marks.read_body(path) if _trusted(path, mine) else None
+        body: Any = read_body(path) if _trusted(path, mine) else None
         if body is not None:
             found.append((body[0], base64.b64encode(body[1]).decode()))
     return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hpc.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from hpc.marks import Mark
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,199}")
@@ -41,7 +42,7 @@ class Task:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise UsageError(
-                f"task name {self.name!r}: expected 1 to 200 of a-z, 0-9, '.' and '-', a letter or digit first"
+                f"task name {self.name!r}: expected 1 to 200 of a-z, 0-9, '.', '-', the first no sign"
             )
         if not (self.size >= 0 and math.isfinite(self.size)):
             raise UsageError(f"task {self.name}: size is {self.size}, expected a finite number from zero")

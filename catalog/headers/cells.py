@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from catalog.headers.slots import Plan
 
 ROWS, ENTRIES, STORED = range(3)  # counters
-R_INDEX, R_SIZE, R_MTIME, R_HEADER, R_PIXEL_OFFSET, R_PIXEL_LENGTH, R_TRUNCATED, R_SLOW = range(8)
+R_INDEX, R_SIZE, R_MTIME, R_HEADER, R_PIXEL_OFFSET, R_PIXEL_LENGTH, R_TRUNCATED, R_RAW = range(8)
 E_START, E_LENGTH, E_CHARSET, E_TARGET, E_LOCAL, E_ROW, E_CLEAN = range(7)
 PLAIN: Final = -1  # E_CHARSET of ASCII text, which reads alike under every character set
 NO_CHARSET: Final = -2
@@ -104,7 +104,7 @@ def new_rows(capacity: int, scale: int) -> Rows:
 
     texts = targets_of(KIND_TEXT) + targets_of(KIND_TEXTS)
     lists = targets_of(KIND_REALS) + targets_of(KIND_TEXTS)
-    children = max(capacity * 16, 1 << 16) * scale
+    children = max(capacity * 32, 1 << 16) * scale
     entries = max(capacity * 16, 1 << 14) * scale
     store = np.empty((4 << 20) * scale + capacity * 512, np.uint8)
     return Rows(
@@ -161,7 +161,14 @@ def charset_entry(words: Words, start: int, length: int, rows: Rows) -> int:
 
 @kernel
 def text_code(
-    words: Words, start: int, length: int, target: int, distinct: bool, charset: int, charset_size: int, rows: Rows
+    words: Words,
+    start: int,
+    length: int,
+    target: int,
+    distinct: bool,
+    charset: int,
+    charset_size: int,
+    rows: Rows,
 ) -> int:
     """Number a trimmed, non-empty text among the distinct ones of its column."""
     entries = rows.entries
@@ -244,7 +251,17 @@ def trim(words: Words, start: int, length: int, how: int) -> tuple[int, int]:
 
 
 @kernel
-def value_text(words: Words, value: Ints, code: int, how: int, target: int, distinct: bool, root: Ints, plan: Plan, rows: Rows) -> int:
+def value_text(
+    words: Words,
+    value: Ints,
+    code: int,
+    how: int,
+    target: int,
+    distinct: bool,
+    root: Ints,
+    plan: Plan,
+    rows: Rows,
+) -> int:
     """Code of a noted text, or NONE where it is empty or no text. ``root`` is the file's character set."""
     form = plan.form_of_vr[code]
     if form != FORM_TEXT and form != FORM_BYTES:
@@ -254,7 +271,9 @@ def value_text(words: Words, value: Ints, code: int, how: int, target: int, dist
         return NONE
     charset = value if value[V_CHARSET_SIZE] >= 0 else root
     if charset[V_CHARSET_SIZE] >= 0:
-        return text_code(words, start, length, target, distinct, charset[V_CHARSET], charset[V_CHARSET_SIZE], rows)
+        return text_code(
+            words, start, length, target, distinct, charset[V_CHARSET], charset[V_CHARSET_SIZE], rows
+        )
     return text_code(words, start, length, target, distinct, root[V_START], root[V_LENGTH], rows)
 
 
@@ -309,20 +328,21 @@ def append_numbers(words: Words, value: Ints, code: int, target: int, at: int, p
 @kernel
 def fits(found: int, noted: int, row: int, plan: Plan, rows: Rows) -> bool:
     """Whether one more row with values of ``noted`` bytes fits."""
-    noted += META_BYTES
     most = 0
     for column in range(len(rows.ends)):
         most = max(most, rows.ends[column, row])
     return (
         row < len(rows.record)
-        and rows.counters[STORED] + noted + SLACK <= len(rows.store)
+        and rows.counters[STORED] + noted + META_BYTES + SLACK <= len(rows.store)
         and rows.counters[ENTRIES] + 2 * (len(plan.column) + found) <= len(rows.entries)
         and most + noted <= rows.children.shape[1]
     )
 
 
 @kernel
-def store_row(words: Words, values: Ints, found: Ints, n_found: int, noted: int, plan: Plan, rows: Rows) -> bool:
+def store_row(
+    words: Words, values: Ints, found: Ints, n_found: int, noted: int, plan: Plan, rows: Rows
+) -> bool:
     """Write the cells of all columns for the next row; False, and nothing written, where they do not fit."""
     row = rows.counters[ROWS]
     if not fits(n_found, noted, row, plan, rows):
@@ -353,7 +373,17 @@ def store_row(words: Words, values: Ints, found: Ints, n_found: int, noted: int,
                 code = plan.slot_vr[slot]
             filled = True
             if kind == KIND_TEXT:
-                local = value_text(words, value, code, column[COLUMN_TRIM], target, column[COLUMN_DISTINCT] != 0, root, plan, rows)
+                local = value_text(
+                    words,
+                    value,
+                    code,
+                    column[COLUMN_TRIM],
+                    target,
+                    column[COLUMN_DISTINCT] != 0,
+                    root,
+                    plan,
+                    rows,
+                )
                 filled = local >= 0
                 rows.codes[target, row] = max(local, 0)
             elif kind == KIND_REAL:
@@ -388,7 +418,17 @@ def is_blank(words: Words, value: Ints) -> bool:
 
 
 @kernel
-def store_found(words: Words, value: Ints, row: int, byte: int, bit: int, root: Ints, first_texts: int, plan: Plan, rows: Rows) -> None:
+def store_found(
+    words: Words,
+    value: Ints,
+    row: int,
+    byte: int,
+    bit: int,
+    root: Ints,
+    first_texts: int,
+    plan: Plan,
+    rows: Rows,
+) -> None:
     """Append a collected value to the list of its column."""
     slot = value[FOUND_SLOT]
     number = plan.slot_column[slot]

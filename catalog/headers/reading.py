@@ -18,20 +18,20 @@ from catalog.headers.cells import (
     R_MTIME,
     R_PIXEL_LENGTH,
     R_PIXEL_OFFSET,
+    R_RAW,
     R_SIZE,
-    R_SLOW,
     R_TRUNCATED,
     ROWS,
-    fits,
     store_row,
 )
 from catalog.headers.kernel import SLACK, kernel
-from catalog.headers.slots import NONE
+from catalog.headers.slots import NONE, SLOT_MEDIA_CLASS, SLOT_MEDIA_INSTANCE, SLOT_SYNTAX
 from catalog.headers.walk import (
     CAREFUL,
     DAMAGED,
     DONE,
     FOUND,
+    FOUND_WIDTH,
     FULL,
     HEADER_END,
     MORE,
@@ -45,6 +45,7 @@ from catalog.headers.walk import (
     TRUNCATED,
     V_LENGTH,
     V_START,
+    VALUE_WIDTH,
     WANT,
     identity,
     pixels_truncated,
@@ -65,10 +66,16 @@ DIRECTORY: Final = 19
 EMPTY: Final = 20
 TOO_LONG: Final = 21  # more reads or bytes than a header may need
 
+O_VERDICT, O_SIZE, O_MTIME, O_ERROR = range(4)
+
 WINDOW: Final = 8192
+LONG_WINDOW: Final = 1 << 16
 RAW_LIMIT: Final = 1 << 20
+ROOM: Final = 4 << 20  # of the buffer, for one more header
 MOST_READS: Final = 1 << 16
 FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+META_SLOTS: Final = (SLOT_SYNTAX, SLOT_MEDIA_CLASS, SLOT_MEDIA_INSTANCE)
 
 EINTR: Final = 4
 AT_EMPTY_PATH: Final = 0x1000
@@ -136,16 +143,6 @@ def fill(descriptor: int, buffer: Bytes, at: int, size: int, offset: int) -> tup
 
 
 @kernel
-def retain(buffer: Bytes, window: int, found_mark: int, values: Ints, found: Ints, n_found: int) -> int:
-    """Move what was noted in the window to its front, so that the rest can be overwritten; return the end."""
-    top = window
-    for slot in range(len(values)):
-        if values[slot, V_LENGTH] > 0 and values[slot, V_START] >= window:
-            top = max(top, 0)
-    return top
-
-
-@kernel
 def walk_file(
     descriptor: int,
     buffer: Bytes,
@@ -167,33 +164,196 @@ def walk_file(
     Returns
     -------
     verdict, kept, error : int
-        ``kept``: bytes at ``top`` that are the file from its start without a gap.
+        ``kept``: how many bytes at ``top`` are the file from its start without a gap.
     """
     size = state[SIZE]
-    shift = top
-    kept, free = have, top + have
+    shift, kept, window = top, have, top
+    noted = NONE
     for _ in range(MOST_READS):
         verdict = walk(words, have, shift, state, stack, values, found, plan)
         if verdict != MORE:
             return verdict, kept, 0
         position, want = state[POSITION], state[WANT]
-        if whole and have == kept and position + want <= RAW_LIMIT:
+        if whole and position + want <= RAW_LIMIT:
+            at, offset = shift + have, have
             read = min(position + want + WINDOW, size) - have
-            offset = have
         else:
+            # A window of which nothing was noted is overwritten; one that holds values must stay
+            at = window if state[NOTED] == noted and not whole else shift + have
             whole = False
-            read = min(max(want, WINDOW), size - position)
             offset = position
-            shift = free - position
-        if free + read + SLACK > len(buffer):
+            read = min(max(want, LONG_WINDOW if position <= have else WINDOW), size - position)
+            window = at
+        noted = state[NOTED]
+        if at + read + SLACK > len(buffer):
             return FULL, kept, 0
-        got, error = fill(descriptor, buffer, free, read, offset)
+        got, error = fill(descriptor, buffer, at, read, offset)
         if error != 0:
             return READ_FAILED, kept, error
         if got < read:
             return TRUNCATED, kept, 0  # the file has shrunk since it was opened
-        free += got
+        shift = at - offset
         have = offset + got
         if whole:
             kept = have
     return TOO_LONG, kept, 0
+
+
+@kernel
+def read_header(
+    descriptor: int,
+    buffer: Bytes,
+    words: Words,
+    top: int,
+    keep_raw: bool,
+    state: Ints,
+    stack: Ints,
+    values: Ints,
+    found: Ints,
+    plan: Plan,
+) -> tuple[int, int, int]:
+    """Read and walk the header of an open file; where it makes no sense, once more with every repair.
+
+    Returns
+    -------
+    verdict, kept, error : int
+        As :func:`walk_file`.
+    """
+    size = state[SIZE]
+    kept, error = fill(descriptor, buffer, top, min(WINDOW, size), 0)
+    if error != 0:
+        return READ_FAILED, 0, error
+    if kept < min(WINDOW, size):
+        return TRUNCATED, kept, 0
+    verdict = DAMAGED
+    for careful in range(2):
+        state[CAREFUL] = careful
+        for slot in range(len(values)):
+            values[slot, V_LENGTH] = NONE
+        verdict = start(words[top:], kept, state, stack, values, plan)
+        if verdict != MORE:
+            break
+        for slot in META_SLOTS:
+            values[plan.slot[slot], V_START] += top
+        verdict, kept, error = walk_file(
+            descriptor, buffer, words, top, kept, keep_raw, state, stack, values, found, plan
+        )
+        if verdict != DAMAGED and verdict != TRUNCATED:
+            break
+    if verdict != DONE:
+        return verdict, kept, error
+    end = state[HEADER_END]
+    if keep_raw and kept < end <= RAW_LIMIT:
+        if top + end + SLACK > len(buffer):
+            return FULL, kept, 0
+        got, error = fill(descriptor, buffer, top + kept, end - kept, kept)
+        if error != 0:
+            return READ_FAILED, kept, error
+        kept += got
+    return identity(words, values, plan), kept, 0
+
+
+@kernel
+def record_row(
+    rows: Rows, raw_ends: Ints, index: int, mtime: int, truncated: int, kept: bool, state: Ints
+) -> None:
+    """Write what is known of the file beside the cells of the row that was stored last."""
+    row = rows.counters[ROWS] - 1
+    record = rows.record[row]
+    record[R_INDEX] = index
+    record[R_SIZE] = state[SIZE]
+    record[R_MTIME] = mtime
+    record[R_HEADER] = state[HEADER_END]
+    record[R_PIXEL_OFFSET] = state[PIXEL_OFFSET]
+    record[R_PIXEL_LENGTH] = state[PIXEL_LENGTH]
+    record[R_TRUNCATED] = truncated
+    record[R_RAW] = kept
+    raw_ends[row + 1] = raw_ends[row] + (state[HEADER_END] if kept else 0)
+
+
+@kernel
+def read_many(
+    paths: Bytes,
+    places: Ints,
+    first: int,
+    base: int,
+    keep_raw: bool,
+    buffer: Bytes,
+    words: Words,
+    raw_ends: Ints,
+    outcome: Ints,
+    progress: Ints,
+    plan: Plan,
+    rows: Rows,
+) -> int:
+    """Read the files from ``first`` on, as far as rows and buffer reach.
+
+    Parameters
+    ----------
+    paths, places
+        Zero-terminated paths, and where each of them starts.
+    base
+        What to add to a place in the batch for a place in the caller's list.
+    raw_ends
+        Ends in ``buffer`` of the headers that are kept, one per row.
+    outcome
+        Filled for each file: verdict, size, mtime_ns, error of the C library.
+    progress
+        progress[0] becomes the place of the file that is about to be opened.
+
+    Returns
+    -------
+    int
+        The first file that was not read.
+    """
+    state, stack = np.zeros(STATE_SIZE, np.int64), np.zeros(STACK_SHAPE, np.int64)
+    values = np.zeros((len(plan.slot_vr), VALUE_WIDTH), np.int64)
+    found = np.empty((max(len(rows.entries) // 4, 1024), FOUND_WIDTH), np.int64)
+    stat, scratch = np.zeros(STATX_WORDS, np.uint64), np.zeros(8, np.uint8)
+    for file in range(first, len(places)):
+        row = rows.counters[ROWS]
+        top = raw_ends[row]
+        if row > 0 and top + ROOM > len(buffer):
+            return file
+        progress[0] = base + file
+        descriptor, error = examine(paths, places[file], stat, scratch)
+        outcome[file, O_ERROR] = error
+        if descriptor < 0:
+            outcome[file, O_VERDICT] = OPEN_FAILED
+            continue
+        mode = np.int64(stat[STATX_MODE] >> np.uint64(32)) & S_IFMT
+        mtime = np.int64(stat[STATX_MTIME_S]) * 1_000_000_000 + np.int64(
+            stat[STATX_MTIME_NS] & np.uint64(0xFFFFFFFF)
+        )
+        outcome[file, O_SIZE] = state[SIZE] = np.int64(stat[STATX_FILE_SIZE])
+        outcome[file, O_MTIME] = mtime
+        if mode != S_IFREG:
+            verdict = DIRECTORY if mode == S_IFDIR else SPECIAL
+        elif state[SIZE] == 0:
+            verdict = EMPTY
+        else:
+            verdict, kept, error = read_header(
+                descriptor, buffer, words, top, keep_raw, state, stack, values, found, plan
+            )
+            outcome[file, O_ERROR] = error
+            if verdict == DONE and not store_row(
+                words, values, found, state[FOUND], state[NOTED], plan, rows
+            ):
+                verdict = FULL
+            if verdict == DONE:
+                has_pixels = state[PIXEL_OFFSET] >= 0
+                truncated = pixels_truncated(words, kept, top, state) if has_pixels else False
+                record_row(
+                    rows,
+                    raw_ends,
+                    base + file,
+                    mtime,
+                    np.int64(truncated),
+                    keep_raw and kept >= state[HEADER_END],
+                    state,
+                )
+        _close(descriptor)
+        if verdict == FULL and row > 0:
+            return file
+        outcome[file, O_VERDICT] = verdict
+    return len(places)

@@ -34,7 +34,9 @@ NESTED_CHARSET: Final = -2  # key_slot of SpecificCharacterSet inside an item
 KIND_TEXT, KIND_DATE, KIND_INTEGER, KIND_REAL, KIND_REALS, KIND_TEXTS = range(6)
 KINDS: Final = {"text": 0, "date": 1, "integer": 2, "real": 3, "reals": 4, "texts": 5}
 
-TRIM_END, TRIM_BOTH, TRIM_NAME = range(3)  # spaces at the end; at both ends; and "=" after the last group of a PN
+TRIM_END, TRIM_BOTH, TRIM_NAME = range(
+    3
+)  # spaces at the end; at both ends; and "=" after the last group of a PN
 
 SHORT_HEADER, LONG_HEADER = 1, 2  # explicit VR: 8 bytes with a 16-bit length, 12 bytes with a 32-bit length
 FORM_TEXT, FORM_BINARY, FORM_BYTES = 1, 2, 3
@@ -47,7 +49,9 @@ LEADING_SPACES_COUNT: Final = frozenset("LT ST UT".split())  # PS3.5 6.2: their 
 
 HIDDEN_CHARSET: Final = Column("", ((CHARSET,),), "CS", TEXT, "instance", "")
 TRANSFER_SYNTAX: Final = next(c for c in columns.DERIVED if c.name == "TransferSyntaxUID")
-DISTINCT: Final = frozenset({"SOPInstanceUID", "referenced_series"})  # of a text: rows are never alike; of a list: each value once
+DISTINCT: Final = frozenset(
+    {"SOPInstanceUID", "referenced_series"}
+)  # of a text: rows are never alike; of a list: each value once
 META_FALLBACK: Final = {"SOPClassUID": (MEDIA_CLASS,), "SOPInstanceUID": (MEDIA_INSTANCE,)}
 
 UID_IMPLICIT, UID_BIG_ENDIAN, UID_DICOMDIR = 0, 1, 2
@@ -182,9 +186,18 @@ def plan() -> Plan:
             slot_column[slot] = number
             column_slots.append(slot)
         kind = KINDS[column.kind]
-        column_rows.append((kind, targets[kind], start, len(column_slots), _trim(column), column.name in DISTINCT))
+        column_rows.append(
+            (kind, targets[kind], start, len(column_slots), _trim(column), column.name in DISTINCT)
+        )
         targets[kind] += 1
-    known = [(CHARSET,), (META_TRANSFER_SYNTAX,), (MEDIA_CLASS,), (MEDIA_INSTANCE,), (0x00080016,), (0x00080018,)]
+    known = [
+        (CHARSET,),
+        (META_TRANSFER_SYNTAX,),
+        (MEDIA_CLASS,),
+        (MEDIA_INSTANCE,),
+        (0x00080016,),
+        (0x00080018,),
+    ]
     keys = tree.keys()
     starts = np.searchsorted([k[0] for k in keys], np.arange(len(tree.contexts) + 1))
     header, form = _vr_tables()

@@ -57,12 +57,16 @@ FULL: Final = 9  # the notes of this file do not fit
 POSITION, DEPTH, SIZE, FOUND, CAREFUL, WANT, PIXEL_OFFSET, PIXEL_LENGTH = range(8)
 HEADER_END, REPAIRS, NOTED = range(8, 11)  # NOTED: bytes of all noted values
 STATE_SIZE: Final = 16
-F_END, F_SEQUENCE, F_CONTEXT, F_EXPLICIT, F_ITEMS, F_CURSOR, F_LAST, F_FIRST, F_CHARSET, F_CHARSET_SIZE = range(10)
+F_END, F_SEQUENCE, F_CONTEXT, F_EXPLICIT, F_ITEMS, F_CURSOR, F_LAST, F_FIRST, F_CHARSET, F_CHARSET_SIZE = (
+    range(10)
+)
 STACK_SHAPE: Final = (64, 10)
 
 # A noted value: where it starts in the buffer, its length, its VR, and the character set of its item.
 V_START, V_LENGTH, V_VR, V_CHARSET, V_CHARSET_SIZE = range(5)
+VALUE_WIDTH: Final = 5
 FOUND_SLOT: Final = 5
+FOUND_WIDTH: Final = 6
 
 ITEM: Final = 0xFFFEE000
 ITEM_END: Final = 0xFFFEE00D
@@ -85,7 +89,9 @@ RESYNC_SHORT, RESYNC_LONG, RESYNC_IMPLICIT, RESYNC_NONE = range(4)
 @kernel
 def tag_of(word: int) -> int:
     """Tag of the element whose first eight bytes are given."""
-    return np.int64(((word & np.uint64(0xFFFF)) << np.uint64(16)) | ((word >> np.uint64(16)) & np.uint64(0xFFFF)))
+    return np.int64(
+        ((word & np.uint64(0xFFFF)) << np.uint64(16)) | ((word >> np.uint64(16)) & np.uint64(0xFFFF))
+    )
 
 
 @kernel
@@ -185,9 +191,7 @@ def note_meta(values: Ints, plan: Plan, tag: int, begin: int, length: int, code:
 
 
 @kernel
-def open_data_set(
-    words: Words, position: int, state: Ints, stack: Ints, values: Ints, plan: Plan
-) -> int:
+def open_data_set(words: Words, position: int, state: Ints, stack: Ints, values: Ints, plan: Plan) -> int:
     """Decide from transfer syntax and first element how the data set is encoded, and open the first frame."""
     syntax = values[plan.slot[SLOT_SYNTAX]]
     length = trimmed(words, syntax[V_START], syntax[V_LENGTH])
@@ -199,7 +203,9 @@ def open_data_set(
             return ODD_FRAME
     word = load(words, position)
     group = tag_of(word) >> 16
-    if group > 0x0020 or group == 0:  # data sets start in a group of identification; anything else needs a closer look
+    if (
+        group > 0x0020 or group == 0
+    ):  # data sets start in a group of identification; anything else needs a closer look
         return ODD_FRAME
     code = np.int64((word >> np.uint64(32)) & np.uint64(0xFFFF))
     begin(position, plan.header_of_vr[code] != 0, state, stack, plan)
@@ -246,7 +252,9 @@ def push(stack: Ints, depth: int, end: int, context: int, plan: Plan) -> None:
 
 
 @kernel
-def plausible(words: Words, at: int, shift: int, have: int, size: int, after: int, frame: Ints, plan: Plan) -> bool:
+def plausible(
+    words: Words, at: int, shift: int, have: int, size: int, after: int, frame: Ints, plan: Plan
+) -> bool:
     """Whether an element that follows the tag ``after`` in the frame may start at a position."""
     if at == size or (at == frame[F_END] and not frame[F_SEQUENCE]):
         return True
@@ -265,7 +273,9 @@ def plausible(words: Words, at: int, shift: int, have: int, size: int, after: in
 
 
 @kernel
-def resync(words: Words, at: int, shift: int, have: int, size: int, frame: Ints, plan: Plan) -> tuple[int, int]:
+def resync(
+    words: Words, at: int, shift: int, have: int, size: int, frame: Ints, plan: Plan
+) -> tuple[int, int]:
     """Find how an element without a valid VR is laid out: the layout after which another element follows.
 
     Returns
@@ -308,7 +318,9 @@ def find(plan: Plan, context: int, tag: int) -> int:
 
 
 @kernel
-def delimiter(words: Words, shift: int, have: int, tag: int, word: int, state: Ints, stack: Ints, plan: Plan) -> int:
+def delimiter(
+    words: Words, shift: int, have: int, tag: int, word: int, state: Ints, stack: Ints, plan: Plan
+) -> int:
     """Handle what is no data element: items, delimiters, runs of NULs, and what stands where an item should.
 
     Returns
@@ -352,7 +364,12 @@ def delimiter(words: Words, shift: int, have: int, tag: int, word: int, state: I
             # Some writers end an item with it; most forgot the end of the item and mean the sequence
             state[REPAIRS] += 1
             follows = tag_of(load(words, position + 8 + shift)) if position + 16 <= have else 0
-            if follows != ITEM and follows != SEQUENCE_END and depth > 1 and stack[depth - 1, F_END] == OPEN_END:
+            if (
+                follows != ITEM
+                and follows != SEQUENCE_END
+                and depth > 1
+                and stack[depth - 1, F_END] == OPEN_END
+            ):
                 state[DEPTH] = depth - 2
     return DONE
 
@@ -379,7 +396,9 @@ def open_item(
     if end != OPEN_END and end > frame[F_END] and depth > 0:
         # Item and sequence disagree: the end that an element of the enclosing data set follows is the true one
         state[REPAIRS] += 1
-        if plausible(words, frame[F_END], shift, have, state[SIZE], stack[depth - 1, F_LAST], stack[depth - 1], plan):
+        if plausible(
+            words, frame[F_END], shift, have, state[SIZE], stack[depth - 1, F_LAST], stack[depth - 1], plan
+        ):
             end = frame[F_END]
     push(stack, depth, end, context, plan)
     stack[depth + 1, F_FIRST] = first
@@ -389,7 +408,15 @@ def open_item(
 
 @kernel
 def note(
-    values: Ints, found: Ints, state: Ints, frame: Ints, plan: Plan, key: int, place: int, length: int, code: int
+    values: Ints,
+    found: Ints,
+    state: Ints,
+    frame: Ints,
+    plan: Plan,
+    key: int,
+    place: int,
+    length: int,
+    code: int,
 ) -> bool:
     """Note where a wanted value lies; False where the list of collected values is full."""
     slot, collect = plan.key[key, KEY_SLOT], plan.key[key, KEY_COLLECT]
@@ -419,7 +446,9 @@ def note(
 
 
 @kernel
-def walk(words: Words, have: int, shift: int, state: Ints, stack: Ints, values: Ints, found: Ints, plan: Plan) -> int:
+def walk(
+    words: Words, have: int, shift: int, state: Ints, stack: Ints, values: Ints, found: Ints, plan: Plan
+) -> int:
     """Walk from ``state`` on until the pixel data, the end of the file, or the end of the bytes at hand.
 
     Parameters
@@ -502,7 +531,11 @@ def walk(words: Words, have: int, shift: int, state: Ints, stack: Ints, values: 
             else:
                 length = np.int64(word >> np.uint64(32))
                 skip = 8
-                if position + 8 + length > size and length != UNDEFINED and header_of_vr[np.uint64(code)] != 0:
+                if (
+                    position + 8 + length > size
+                    and length != UNDEFINED
+                    and header_of_vr[np.uint64(code)] != 0
+                ):
                     # An explicit element in an implicit data set: its VR was read as half of a huge length
                     state[REPAIRS] += 1
                     explicit = 1

@@ -20,14 +20,12 @@ if TYPE_CHECKING:
     from catalog.scan.settle import Settlement
     from catalog.store import Snapshot, Store
     from catalog.tables import DataFile
-    from hpc.run import Session
+    from hpc.session import Session
     from hpc.staging import Staging
     from hpc.tasks import Task
 
 
-def commit(
-    session: Session, staging: Staging, plan: Plan, store: Store, site: str, settlement: Settlement
-) -> Snapshot:
+def commit(session: Session, plan: Plan, store: Store, site: str, settlement: Settlement) -> Snapshot:
     """Make a snapshot of what was read and settled.
 
     Returns
@@ -35,7 +33,7 @@ def commit(
     Snapshot
         The new snapshot; its counts are those of the scan.
     """
-    base = store.snapshot()
+    staging, base = session.staging, store.snapshot()
     objects = [f for f in settlement.files if f.table == "instances"]
     instances = Instances(
         site,

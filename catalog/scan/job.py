@@ -27,14 +27,13 @@ from catalog.scan.shard import Source, read_shard
 from catalog.store import open_or_create_store
 from hpc.errors import CohortiumError, UsageError
 from hpc.run import run_job
-from hpc.staging import claim
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from catalog.store import Store
-    from hpc.run import Session
-    from hpc.staging import Staging
+    from hpc.run import ExecutorName
+    from hpc.session import Session
 
 _SITE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Files in one task: few enough to lose without grief, many enough for row groups that compress.
@@ -73,7 +72,7 @@ class ScanOptions:
     catalog: Path
     site: str
     workers: int | None = None
-    executor: str = "auto"
+    executor: ExecutorName = "auto"
     keep_headers: bool = True
     restart: bool = False
 
@@ -160,35 +159,34 @@ def scan(options: ScanOptions) -> ScanReport | None:
     InterruptedRunError
         If the run was asked to stop; the same call goes on.
     """
-    folder = options.catalog.resolve() / "staging" / f"scan-{options.site}"
+    store = open_or_create_store(options.catalog)
     return run_job(
-        lambda session: _manage(session, options, folder),
+        lambda session: _manage(session, options, store),
         executor=options.executor,
         workers=options.workers,
-        folder=folder,
+        folder=store.root / "staging" / f"scan-{options.site}",
         title=f"scan {options.site}",
     )
 
 
-def _manage(session: Session, options: ScanOptions, folder: Path) -> ScanReport:
+def _manage(session: Session, options: ScanOptions, store: Store) -> ScanReport:
     """Do the steps of a scan; only the manager does."""
     started = time.monotonic()
-    store = open_or_create_store(options.catalog)
-    with claim(folder) as staging:
-        plan = _planned(session, options, store, staging)
-        report = ScanReport(plan.job, store.snapshot().number, files=plan.found, skipped=plan.unchanged)
-        if plan.listing.rows or plan.removed:
-            _read(session, options, store, staging, plan)
-            settlement = settle(session, staging, plan, store.snapshot(), options.site)
-            snapshot = commit(session, staging, plan, store, options.site, settlement)
-            report = ScanReport(plan.job, snapshot.number, **snapshot.counts)
-        delta.project(store.snapshot())
-        staging.clear()
+    plan = _planned(session, options, store)
+    report = ScanReport(plan.job, store.snapshot().number, files=plan.found, skipped=plan.unchanged)
+    if plan.listing.rows or plan.removed:
+        _read(session, options, store, plan)
+        settlement = settle(session, plan, store.snapshot(), options.site)
+        snapshot = commit(session, plan, store, options.site, settlement)
+        report = ScanReport(plan.job, snapshot.number, **snapshot.counts)
+    delta.project(store.snapshot())
+    session.staging.clear()
     return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
-def _planned(session: Session, options: ScanOptions, store: Store, staging: Staging) -> Plan:
+def _planned(session: Session, options: ScanOptions, store: Store) -> Plan:
     """Take up the plan of an interrupted run, or walk the folders and make one."""
+    staging = session.staging
     plan = load_plan(staging)
     if plan and (committed(plan, store) or options.restart):
         staging.clear()
@@ -214,13 +212,14 @@ def _planned(session: Session, options: ScanOptions, store: Store, staging: Stag
     return plan
 
 
-def _read(session: Session, options: ScanOptions, store: Store, staging: Staging, plan: Plan) -> None:
+def _read(session: Session, options: ScanOptions, store: Store, plan: Plan) -> None:
     """Read what the plan says and no run has read yet; every file must be accounted for."""
+    staging = session.staging
     source = Source(store.key(), options.site, plan.job, options.keep_headers)
     stage = ReadStage(staging, plan.listing, source)
     session.run(
         stage,
-        remaining_tasks(plan.listing.rows, staging.finished(stage.name)),
+        remaining_tasks(plan.listing.rows, staging.finished(stage.name), session.suspects(stage)),
         min_size=_SMALLEST_BATCH,
         max_size=_LARGEST_BATCH,
         known_total=plan.listing.rows,

@@ -74,12 +74,28 @@ def slice_task(start: int, stop: int, *, isolated: bool = False) -> Task:
     return Task(f"{start:012d}-{stop:012d}", float(stop - start), (start, stop), isolated)
 
 
-def remaining_tasks(rows: int, finished: Mapping[str, Path]) -> list[Task]:
-    """Return the slices of a list of so many rows that no finished shard covers."""
-    tasks, at = [], 0
-    done = sorted(tuple(map(int, folder.name.split("-"))) for folder in finished.values())
-    for start, stop in [*done, (rows, rows)]:
+def remaining_tasks(rows: int, finished: Mapping[str, Path], suspects: Sequence[Task] = ()) -> list[Task]:
+    """Return the slices of a list of so many rows that no finished shard covers.
+
+    Parameters
+    ----------
+    rows : int
+        Length of the list.
+    finished : Mapping
+        Finished shards.
+    suspects : sequence of Task
+        Files at which a worker of a former run died; those that are still to do are read apart.
+    """
+    done = sorted(_slice(folder.name) for folder in finished.values())
+    apart = [t for t in suspects if not any(a <= t.payload[0] < b for a, b in done)]
+    tasks, at = list(apart), 0
+    for start, stop in [*sorted([*done, *(t.payload for t in apart)]), (rows, rows)]:
         if start > at:
             tasks.append(slice_task(at, start))
         at = stop
     return tasks
+
+
+def _slice(name: str) -> tuple[int, int]:
+    start, stop = name.split("-")
+    return int(start), int(stop)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from catalog.store import Snapshot
     from catalog.tables import DataFile
     from hpc.marks import Mark
-    from hpc.run import Session
+    from hpc.session import Session
     from hpc.staging import Staging
 
 _SETTLED_TABLES: Final = ("instances", "files")
@@ -289,8 +289,9 @@ class Settlement:
     counts: Mapping[str, int]
 
 
-def settle(session: Session, staging: Staging, plan: Plan, snapshot: Snapshot, site: str) -> Settlement:
+def settle(session: Session, plan: Plan, snapshot: Snapshot, site: str) -> Settlement:
     """Find copies and conflicts among what was read and what the catalogue holds, and settle them."""
+    staging = session.staging
     shards = {path.name: path for path in staging.finished("read").values()}
     folder = staging.scratch / "settle"
     counts = {"duplicates": 0, "conflicts": 0}

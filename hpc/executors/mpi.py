@@ -7,22 +7,22 @@ run: most launchers see to that, and :mod:`hpc.executors.watch` does where they 
 
 from __future__ import annotations
 
-import os
-import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from hpc import signals
 from hpc.bench import Bench, Desk, portable
 from hpc.errors import CohortiumError, InterruptedRunError
 from hpc.executors import Done, Event, Failed
-from hpc.executors.watch import ManagerWatch, WorkerWatch
+from hpc.executors.watch import ManagerWatch, Whereabouts, WorkerWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hpc.bench import Briefing
+    from hpc.staging import Staging
     from hpc.tasks import Task
 
 _ORDER, _REPLY = 1, 2
@@ -59,11 +59,15 @@ class MpiExecutor:
         self.workers: int = communicator.size - 1
         self._communicator = communicator
         self._desk = Desk()
-        self._watch = ManagerWatch(lambda text: end_all(communicator, 1, text))
+        self._watch: ManagerWatch | None = None
+
+    def open(self, staging: Staging) -> None:
+        """Tell all ranks where the folder is, and begin to look after them."""
+        self._watch = ManagerWatch(staging, lambda text: end_all(self._communicator, 1, text))
+        self._tell_all((staging, Whereabouts.here()))
 
     def send(self, worker: int, briefing: Briefing, task: Task) -> None:
         """Give a task to a worker."""
-        self._watch.start(briefing.staging)
         self._communicator.send(self._desk.message(worker, briefing, task), worker + 1, _ORDER)
 
     def receive(self, timeout_s: float) -> Event | None:
@@ -79,20 +83,22 @@ class MpiExecutor:
             return Failed(worker, value)
         if kind == _STOP:
             signals.request_stop()
-        else:
-            self._watch.know(worker, *value)
+        elif self._watch is not None:
+            self._watch.know(worker, value)
         return None
 
-    def close(self) -> None:
-        """Send all ranks home."""
-        self._watch.stop()
-        for rank in range(1, self.workers + 1):
-            self._communicator.send(None, rank, _ORDER)
+    def close(self, error: BaseException | None) -> None:
+        """Send all ranks home, or end them at once and this one with them."""
+        if error is not None:
+            stopped = isinstance(error, KeyboardInterrupt | InterruptedRunError)
+            end_all(self._communicator, 75 if stopped else 1, told(error))
+        if self._watch is not None:
+            self._watch.stop()
+        self._tell_all(None)
 
-    def abort(self, error: BaseException) -> None:
-        """End all ranks, this one too."""
-        stopped = isinstance(error, KeyboardInterrupt | InterruptedRunError)
-        end_all(self._communicator, 75 if stopped else 1, told(error))
+    def _tell_all(self, message: Any) -> None:
+        for rank in range(1, self.workers + 1):
+            self._communicator.send(message, rank, _ORDER)
 
 
 def serve(communicator: Any) -> None:
@@ -121,8 +127,13 @@ def told(error: BaseException) -> str:
 
 
 def _serve(communicator: Any, worker: int) -> None:
+    welcome = _receive(communicator, _ORDER, lambda: False)
+    if welcome is None:
+        return
+    staging, manager = welcome
+    watch = WorkerWatch(staging, worker, manager, lambda text: end_all(communicator, 1, text))
+    communicator.send((worker, _HELLO, Whereabouts.here()), 0, _REPLY)
     bench = Bench(worker)
-    watch = WorkerWatch(lambda text: end_all(communicator, 1, text))
     asked = False
 
     def idle() -> bool:
@@ -133,7 +144,6 @@ def _serve(communicator: Any, worker: int) -> None:
         watch.look()
         return False
 
-    communicator.send((worker, _HELLO, (socket.gethostname(), os.getpid())), 0, _REPLY)
     while True:
         order = _receive(communicator, _ORDER, idle)
         if order is None:
@@ -141,8 +151,8 @@ def _serve(communicator: Any, worker: int) -> None:
         body, task = order
         try:
             if body is not None:
-                watch.start(bench.read(body).staging, worker)
-            reply = (worker, _DONE, bench.work(task))
+                bench.read(body)
+            reply: tuple[int, int, Any] = (worker, _DONE, bench.work(task))
         except Exception as error:  # noqa: BLE001 - whatever it is, the manager ends the run with it
             reply = (worker, _FAILED, portable(error))
         communicator.send(reply, 0, _REPLY)

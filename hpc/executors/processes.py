@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections import deque
 
     from hpc.bench import Briefing
+    from hpc.staging import Staging
     from hpc.tasks import Task
 
 _FAILED_STARTS: Final = 5
@@ -38,12 +39,15 @@ class ProcessExecutor:
         self._desk = Desk()
         self._children: dict[int, Child] = {}
         self._events: deque[Event] = deque()
-        self._briefing: Briefing | None = None
+        self._staging: Staging | None = None
         self._failed_starts = 0
+
+    def open(self, staging: Staging) -> None:
+        """Note where the workers leave their marks."""
+        self._staging = staging
 
     def send(self, worker: int, briefing: Briefing, task: Task) -> None:
         """Give a task to a worker, which is started if need be."""
-        self._briefing = briefing
         if worker not in self._children:
             self._desk.forget(worker)
             self._children[worker] = Child(worker)
@@ -57,18 +61,12 @@ class ProcessExecutor:
                 self._hear(numbers[connection])  # type: ignore[index]
         return self._events.popleft() if self._events else None
 
-    def close(self) -> None:
-        """Hang up on all workers, then wait for their end."""
+    def close(self, error: BaseException | None) -> None:
+        """Hang up on all workers and wait for their end, or kill them."""
         for child in self._children.values():
-            child.connection.close()
+            child.kill() if error else child.connection.close()
         for child in self._children.values():
             child.close()
-        self._children.clear()
-
-    def abort(self, error: BaseException) -> None:  # noqa: ARG002 - the manager raises it itself
-        """Kill all workers."""
-        for child in self._children.values():
-            child.kill()
         self._children.clear()
 
     def _hear(self, worker: int) -> None:
@@ -84,12 +82,12 @@ class ProcessExecutor:
     def _bury(self, worker: int) -> Lost:
         child = self._children.pop(worker)
         reason = child.ending()
-        if child.ready and self._briefing is not None:
-            return Lost(worker, read_position(mark_path(self._briefing.staging, worker)), reason)
+        if child.ready and self._staging is not None:
+            return Lost(worker, read_position(mark_path(self._staging, worker)), reason)
         self._failed_starts += 1
         if self._failed_starts >= _FAILED_STARTS:
             raise WorkerLostError(
-                f"worker processes end before they can start ({reason}), {self._failed_starts} times in a row; "
-                "look at the messages above, at memory limits and the system's log, then run the command again"
+                f"worker processes end before they can start ({reason}), {self._failed_starts} times in a "
+                "row. Look at the messages above, memory limits and the system's log, then run the command again"
             )
         return Lost(worker, IDLE, reason)

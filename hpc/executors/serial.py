@@ -9,6 +9,7 @@ from hpc.executors import Done, Event
 
 if TYPE_CHECKING:
     from hpc.bench import Briefing
+    from hpc.staging import Staging
     from hpc.tasks import Task
 
 
@@ -23,22 +24,22 @@ class SerialExecutor:
         self._briefing: Briefing | None = None
         self._task: Task | None = None
 
-    def send(self, worker: int, briefing: Briefing, task: Task) -> None:  # noqa: ARG002 - there is one
+    def open(self, staging: Staging) -> None:
+        """Do nothing: the briefing says where the folder is."""
+
+    def send(self, worker: int, briefing: Briefing, task: Task) -> None:
         """Keep the task for `receive`."""
         if briefing is not self._briefing:
             self._briefing = briefing
             self._bench.take(briefing)
         self._task = task
 
-    def receive(self, timeout_s: float) -> Event | None:  # noqa: ARG002 - there is no waiting
+    def receive(self, timeout_s: float) -> Event | None:
         """Work the task."""
         if self._task is None:
             return None
         task, self._task = self._task, None
         return Done(0, self._bench.work(task))
 
-    def close(self) -> None:
-        """Do nothing: there is nobody to end."""
-
-    def abort(self, error: BaseException) -> None:
+    def close(self, error: BaseException | None) -> None:
         """Do nothing: there is nobody to end."""

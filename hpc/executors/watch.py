@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hpc.bench import mark_path
-from hpc.lease import newest, process_alive
+from hpc.lease import newest, place, process_alive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from hpc.staging import Staging
 
 _LOOK_S: Final = 2.0
@@ -44,34 +45,45 @@ class Silence:
         return time.monotonic() - self._since > _SILENCE_S
 
 
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a rank runs; two with the same place see each other's process numbers."""
+
+    place: str
+    pid: int
+
+    @classmethod
+    def here(cls) -> Whereabouts:
+        """Return where this process runs."""
+        return cls(place(), os.getpid())
+
+
 class ManagerWatch:
     """Looks after the workers from a thread of rank 0.
 
     Parameters
     ----------
+    staging : Staging
+        Where the workers' marks are.
     alarm : callable
         Called once with what was found; it ends the run.
     """
 
-    def __init__(self, alarm: Callable[[str], None]) -> None:
+    def __init__(self, staging: Staging, alarm: Callable[[str], None]) -> None:
+        self._staging = staging
         self._alarm = alarm
+        self._place = place()
         self._near: dict[int, int] = {}
         self._far: dict[int, Silence] = {}
-        self._staging: Staging | None = None
         self._ended = threading.Event()
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
 
-    def know(self, worker: int, host: str, pid: int) -> None:
+    def know(self, worker: int, whereabouts: Whereabouts) -> None:
         """Note where a worker runs."""
-        if host == socket.gethostname():
-            self._near[worker] = pid
-        elif self._staging is not None:
+        if whereabouts.place == self._place:
+            self._near[worker] = whereabouts.pid
+        else:
             self._far[worker] = Silence(mark_path(self._staging, worker))
-
-    def start(self, staging: Staging) -> None:
-        """Begin to look, at the first call."""
-        if self._staging is None:
-            self._staging = staging
-            threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def stop(self) -> None:
         """Look no more: from now on ranks may end."""
@@ -82,52 +94,53 @@ class ManagerWatch:
             dead = [worker for worker, pid in list(self._near.items()) if not process_alive(pid)]
             dead += [worker for worker, silence in list(self._far.items()) if silence.too_long()]
             if dead and not self._ended.is_set():
-                ranks = ", ".join(str(worker + 1) for worker in dead[:10])
-                self._alarm(
-                    f"Error: rank {ranks} died, and the launcher did not end the run. Run the same command "
-                    "again to go on from what is finished; with srun, add --kill-on-bad-exit=1"
-                )
+                self._alarm(_message(", ".join(str(worker + 1) for worker in dead[:10])))
                 return
 
 
 class WorkerWatch:
-    """Looks after the manager while a worker waits, and shows that the worker lives.
+    """Looks after the manager while a worker waits, and shows from a thread that the worker lives.
 
     Parameters
     ----------
+    staging : Staging
+        Where the manager's lease and the worker's mark are.
+    worker : int
+        Number of the worker.
+    manager : Whereabouts
+        Where rank 0 runs.
     alarm : callable
         Called once with what was found; it ends the run.
     """
 
-    def __init__(self, alarm: Callable[[str], None]) -> None:
+    def __init__(
+        self, staging: Staging, worker: int, manager: Whereabouts, alarm: Callable[[str], None]
+    ) -> None:
         self._alarm = alarm
-        self._lease: Silence | None = None
-        self._mark: Path | None = None
+        self._manager = manager
+        self._near = manager.place == place()
+        self._lease = Silence(newest(staging.folder)[1] or staging.folder)
+        self._mark = mark_path(staging, worker)
         self._next = 0.0
-
-    def start(self, staging: Staging, worker: int) -> None:
-        """Begin to show life, at the first call."""
-        started, self._mark = self._mark is not None, mark_path(staging, worker)
-        if not started:
-            _, path = newest(staging.folder)
-            self._lease = Silence(path) if path is not None else None
-            threading.Thread(target=self._run, name="watch", daemon=True).start()
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def look(self) -> None:
         """Look after the manager, every few seconds."""
-        if self._lease is None or time.monotonic() < self._next:
+        if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _LOOK_S
-        if self._lease.too_long():
-            self._lease = None
-            self._alarm(
-                "Error: rank 0 died, and the launcher did not end the run. Run the same command again to go on "
-                "from what is finished; with srun, add --kill-on-bad-exit=1"
-            )
+        if not process_alive(self._manager.pid) if self._near else self._lease.too_long():
+            self._alarm(_message("0"))
 
     def _run(self) -> None:
         while True:
+            with contextlib.suppress(OSError):
+                self._mark.touch()
             time.sleep(_TOUCH_S)
-            if self._mark is not None:
-                with contextlib.suppress(OSError):
-                    os.utime(self._mark)
+
+
+def _message(ranks: str) -> str:
+    return (
+        f"Error: rank {ranks} died, and the launcher did not end the run. Run the same command again to go "
+        "on from what is finished; with srun, add --kill-on-bad-exit=1"
+    )
