@@ -111,7 +111,7 @@ def plan(files: int) -> Iterator[Recipe]:
     """Series of a corpus of ``files`` files."""
     total = sum(share.per_10000 for share in SHARES)
     due = done = 0.0
-    for share in SHARES:
+    for row, share in enumerate(SHARES):
         due += files * share.per_10000 / total
         for number in range(100_000):
             size = min(share.series, round(due - done))
@@ -119,10 +119,10 @@ def plan(files: int) -> Iterator[Recipe]:
                 break
             done += size
             yield Recipe(
-                key=f"{share.kind}-{share.syntax}-{number:04d}",
+                key=f"{share.kind}-{share.syntax}-{row:02d}-{number:04d}",
                 kind=share.kind,
-                maker=share.makers[number % len(share.makers)],
-                charset=share.charsets[number % len(share.charsets)],
+                maker=share.makers[(row + number) % len(share.makers)],
+                charset=share.charsets[(row + number) % len(share.charsets)],
                 syntax=share.syntax,
                 files=size,
             )

@@ -8,6 +8,7 @@ behind is healed by the next commit or by ``cohortium verify``.
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
@@ -72,7 +73,10 @@ def _project_table(files: TableFiles, snapshot: Snapshot) -> bool:
             str(folder), schema, added, configuration=_CONFIGURATION, commit_properties=properties
         )
         return True
-    removed = [RemoveAction(name, data_change=True) for name in sorted(logged - wanted)]
+    now_ms = time.time_ns() // 1_000_000
+    removed = [
+        RemoveAction(name, data_change=True, deletion_timestamp=now_ms) for name in sorted(logged - wanted)
+    ]
     table = DeltaTable(str(folder))
     table.create_write_transaction([*added, *removed], "append", schema, commit_properties=properties)
     return True

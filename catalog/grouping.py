@@ -1,7 +1,7 @@
 """Rows of series gathered without sorting them: every column is cut into runs of one value.
 
-Files of a series lie beside each other nearly always, and most attributes are constant in it. So a column of many
-rows is few runs, found by comparing neighbours; only runs are gathered, counted and sorted.
+Files of a series lie beside each other nearly always, and most attributes are constant in it. So a column of
+many rows is few runs, found by comparing neighbours; only runs are gathered, counted and sorted.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def group_rows(rows: pa.Table, keys: tuple[str, ...]) -> Groups:
 def most_frequent(column: pa.ChunkedArray, groups: Groups) -> tuple[pa.Array, Ints]:
     """Return the most frequent value of each group, and how many different ones there are.
 
-    Nulls do not count. Of values that are equally frequent the smallest wins, so that the order of the rows does
-    not matter.
+    Nulls do not count. Of values that are equally frequent the smallest wins, so that the order of the rows
+    does not matter.
     """
     import pyarrow as pa
 
@@ -124,7 +124,7 @@ def valid(array: pa.Array) -> Flags:
 
 
 def changes(array: pa.Array) -> Flags:
-    """Tell which values differ from the one before them; null differs from every value, the first row counts."""
+    """Tell which values differ from the one before them; null differs from all, the first row counts."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -179,20 +179,27 @@ def matrix(array: pa.Array, width: int | None = None) -> Reals:
     array : pyarrow.ListArray
         The lists.
     width : int, optional
-        Width of the matrix; lists of any other length become rows of NaN. Without it the longest list gives the
-        width, and shorter ones are filled up with minus infinity.
+        Width of the matrix; lists of any other length become rows of NaN. Without it the longest list gives
+        the width, and shorter ones are filled up with minus infinity.
     """
     import pyarrow.compute as pc
 
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy().astype(np.int64)
-    flat = array.flatten().to_numpy(zero_copy_only=False)
-    if width is not None and bool((lengths == width).all()):
-        return flat.astype(np.float64, copy=False).reshape(-1, width)
-    table = np.full((len(array), width or int(lengths.max(initial=0))), -np.inf if width is None else np.nan)
-    fits = lengths == width if width is not None else np.ones(len(array), np.bool_)
+    flat = array.flatten().to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    filling = -np.inf if width is None else np.nan
+    columns = int(lengths.max(initial=0)) if width is None else width
+    full = lengths == columns
+    table: Reals
+    if bool(full.all()):
+        table = flat.reshape(-1, columns)
+        return table
+    table = np.full((len(array), columns), filling)
+    if len(flat) == np.count_nonzero(full) * columns:
+        table[full] = flat.reshape(-1, columns)
+        return table
     row = np.arange(len(array)).repeat(lengths)
     column = np.arange(len(flat)) - (np.cumsum(lengths) - lengths).repeat(lengths)
-    kept = fits[row]
+    kept = np.ones(len(flat), np.bool_) if width is None else full[row]
     table[row[kept], column[kept]] = flat[kept]
     return table
 
@@ -202,12 +209,14 @@ def _bits(array: pa.Array) -> npt.NDArray[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_dictionary(array.type):
-        return pc.fill_null(array.indices, -1).to_numpy()
     if pa.types.is_list(array.type):
         return matrix(array)
-    if pa.types.is_floating(array.type):
-        return (pc.fill_null(array, np.nan).to_numpy() + 0.0).view(np.int64)
-    if pa.types.is_date32(array.type):
-        array = array.view(pa.int32())
-    return pc.fill_null(array.cast(pa.int64()), np.iinfo(np.int64).min).to_numpy()
+    numbers: npt.NDArray[Any]
+    if pa.types.is_dictionary(array.type):
+        numbers = pc.fill_null(array.indices, -1).to_numpy()
+    elif pa.types.is_floating(array.type):
+        numbers = (pc.fill_null(array, np.nan).to_numpy() + 0.0).view(np.int64)
+    else:
+        whole = array.view(pa.int32()) if pa.types.is_date32(array.type) else array
+        numbers = pc.fill_null(whole.cast(pa.int64()), np.iinfo(np.int64).min).to_numpy()
+    return numbers

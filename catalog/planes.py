@@ -24,6 +24,7 @@ SAME_PIXEL: Final = 1e-3  # of the pixel spacing
 UNIFORM: Final = 0.01  # of the median spacing
 WHOLE_SPACINGS: Final = 0.05  # of the spacing: how near a gap must be to a multiple of it
 SHEARED_MM: Final = 1.0
+FARTHEST_MM: Final = 1e6  # a position farther off is no position
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Geometry:
         Planes; their different orientations; their different positions along the normal.
     fewest, most : numpy.ndarray
         Planes at the position with the fewest, and with the most.
+    n_duplicate : numpy.ndarray
+        Positions with more than one plane.
     spacing, spacing_min, spacing_max : numpy.ndarray
         Median, least and greatest distance of neighbouring positions along the normal, mm.
     n_missing : numpy.ndarray
@@ -80,6 +83,7 @@ class Geometry:
     n_positions: Ints
     fewest: Ints
     most: Ints
+    n_duplicate: Ints
     spacing: Reals
     spacing_min: Reals
     spacing_max: Reals
@@ -105,7 +109,8 @@ def gather_planes(rows: pa.Table, group: Ints, usable: Flags) -> Planes:
 
     Notes
     -----
-    The planes of a multi-frame object are those of its functional groups (PS3.3 C.7.6.16.2.3), where it has any.
+    The planes of a multi-frame object are those of its functional groups, where it has any
+    (PS3.3 C.7.6.16.2.3).
     """
     frames = plain(rows.column("frame_positions"))
     lengths = frames.value_lengths().fill_null(0).to_numpy().astype(np.int64)
@@ -124,7 +129,8 @@ def gather_planes(rows: pa.Table, group: Ints, usable: Flags) -> Planes:
         each = (n_frames > 0) & (n_turned == 6 * n_frames)
         orientation[each[row]] = _flat(turned, each).reshape(-1, 6)
         group, usable, spacing = group[row], usable[row], spacing[row]
-    kept = usable & (group >= 0) & np.isfinite(position).all(axis=1) & _is_oriented(orientation)
+    near = (np.abs(position) < FARTHEST_MM).all(axis=1)
+    kept = usable & (group >= 0) & near & _is_oriented(orientation)
     if bool((np.diff(group[kept]) >= 0).all()):
         order: Ints | slice = slice(None)
     else:
@@ -146,7 +152,8 @@ def _is_oriented(orientation: Reals) -> Flags:
         row, column = orientation[:, :3], orientation[:, 3:]
         off = np.abs(np.einsum("ij,ij->i", row, row) - 1)
         off = np.maximum(off, np.abs(np.einsum("ij,ij->i", column, column) - 1))
-        return np.maximum(off, np.abs(np.einsum("ij,ij->i", row, column))) < 0.1
+        oriented: Flags = np.maximum(off, np.abs(np.einsum("ij,ij->i", row, column))) < 0.1
+    return oriented
 
 
 def normals(orientation: Reals) -> Reals:
@@ -158,6 +165,8 @@ def normals(orientation: Reals) -> Reals:
 
 def measure(planes: Planes) -> Geometry:
     """Measure the geometry of each series that has planes."""
+    if not len(planes.group):
+        return _nothing()
     start = _starts(planes.group)
     group = planes.group[start]
     n_planes = np.diff(start, append=len(planes.group))
@@ -178,8 +187,10 @@ def measure(planes: Planes) -> Geometry:
     first_at = _starts(of_position)
     n_positions = np.diff(first_at, append=len(at))
     copies = np.diff(at, append=len(along))
-    ends = (np.minimum.reduceat(position, at)[i] for i in (first_at, first_at + n_positions - 1))
-    first, last = ends
+    corner = np.minimum.reduceat(
+        position, at
+    )  # of planes at one position: the order of files must not matter
+    first, last = corner[first_at], corner[first_at + n_positions - 1]
     shift, tilt = _shear(position, normal, first, last, n_planes)
     median, lowest, highest, n_missing = _gaps(along[at], first_at, n_positions)
     return Geometry(
@@ -189,6 +200,7 @@ def measure(planes: Planes) -> Geometry:
         n_positions,
         np.minimum.reduceat(copies, first_at),
         np.maximum.reduceat(copies, first_at),
+        np.add.reduceat((copies > 1).astype(np.int64), first_at),
         median,
         lowest,
         highest,
@@ -199,6 +211,12 @@ def measure(planes: Planes) -> Geometry:
         last,
         _same_pixels(planes.pixel_spacing, start),
     )
+
+
+def _nothing() -> Geometry:
+    """Return the geometry of no series."""
+    n, mm, corner = np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 3))
+    return Geometry(n, n, n, n, n, n, n, mm, mm, mm, mm, mm, mm, corner, corner, np.zeros(0, np.bool_))
 
 
 def count_orientations(orientation: Reals) -> int:
@@ -260,5 +278,6 @@ def _gaps(along: Reals, first_at: Ints, n_positions: Ints) -> tuple[Reals, Reals
 def _same_pixels(spacing: Reals, start: Ints) -> Flags:
     """Tell where all planes of a series have one pixel spacing; absent ones do not count."""
     least, greatest = np.fmin.reduceat(spacing, start), np.fmax.reduceat(spacing, start)
-    with np.errstate(invalid="ignore"):
-        return ~(greatest - least > SAME_PIXEL * greatest).any(axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        differs = greatest - least > SAME_PIXEL * greatest
+    return ~(differs[:, 0] | differs[:, 1])

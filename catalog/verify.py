@@ -90,7 +90,7 @@ class Check:
 
 
 def verify(store: Store, number: int | None = None) -> Iterator[Check]:
-    """Check a snapshot: every file's size, digest and rows, then the laws between the tables.
+    """Check a snapshot: size, digest and rows of every file; if they are sound, the laws between the tables.
 
     Yields a check at a time, so that a long verification can tell how far it is. A Delta log that a killed
     run left behind is healed, and said so.
@@ -100,8 +100,9 @@ def verify(store: Store, number: int | None = None) -> Iterator[Check]:
     for check in _files(store, snapshot):
         sound = sound and not check.problem
         yield check
-    if sound and snapshot.number:
-        yield from _references(snapshot)
+    if not sound:
+        return
+    yield from _references(snapshot)
     if snapshot.number == max(store.numbers(), default=0):
         healed = delta.project(snapshot)
         yield Check("Delta logs" + (f" (brought up to date: {', '.join(healed)})" if healed else ""), "")

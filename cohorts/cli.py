@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
+import catalog.cli
+import cohorts.commands
+import hpc.cli
 from hpc.errors import CohortiumError, InterruptedRunError, MissingError, UsageError
 
 FAILED = 1
@@ -24,9 +25,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _room in ("catalog.cli", "cohorts.commands", "hpc.cli"):
-    if find_spec(_room):
-        import_module(_room).register(app)
+for _room in (catalog.cli, cohorts.commands, hpc.cli):
+    _room.register(app)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - the signature of a Typer callback

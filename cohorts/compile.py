@@ -100,11 +100,10 @@ def count_query(rows: str, level: Level) -> str:
 def _member_counts(level: Level, inner: int) -> str:
     member = quoted(MEMBER[level.name])
     nothing = ", NULL" * inner
-    return (
-        f"SELECT '{level.view}', site, depth, NULL, NULL, count(*){nothing} FROM "
-        f"(SELECT site, max({_DEPTH}) AS depth FROM facts WHERE {member} IS NOT NULL GROUP BY site, {member}) "
-        "GROUP BY ALL"
+    best = (
+        f"SELECT site, max({_DEPTH}) AS depth FROM facts WHERE {member} IS NOT NULL GROUP BY site, {member}"
     )
+    return f"SELECT '{level.view}', site, depth, NULL, NULL, count(*){nothing} FROM ({best}) GROUP BY ALL"
 
 
 def _steps(definition: Definition) -> str:

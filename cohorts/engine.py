@@ -83,6 +83,7 @@ class Engine:
         scratch = tempfile.mkdtemp(prefix="cohortium-")  # made by DuckDB itself, others could read it
         weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
         self._connection = _connect(limits, scratch)
+        self._connection.execute("SET parquet_metadata_cache = true")
         for view in views.values():
             self._create(view)
         self._lock()
@@ -95,8 +96,7 @@ class Engine:
 
     def stream(self, query: str, batch_rows: int = 10_000) -> tuple[list[str], Iterator[Row]]:
         """Run a query; return the names of its columns, and its rows as they come."""
-        names = self.relation(f"SELECT * FROM ({query}\n) LIMIT 0").columns
-        return names, self._streamed(query, batch_rows)
+        return self.relation(query).columns, self._streamed(query, batch_rows)
 
     def frame(self, query: str) -> pl.DataFrame:
         """Run a query and return a polars frame."""
@@ -206,6 +206,5 @@ def _connect(limits: Limits, scratch: str) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
             "python_enable_replacements": False,  # no query reads a variable of the caller
-            "parquet_metadata_cache": True,
         }
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from hpc.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+ExecutorName = Literal["auto", "serial", "processes", "mpi"]
 
 UNKNOWN: Final = 0
 
@@ -47,28 +49,37 @@ class Launch:
     rank: int = 0
     tasks: int = 1
 
+    @property
+    def several(self) -> bool:
+        """Whether this is certainly one of several tasks."""
+        return self.tasks > 1 or self.rank > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What a run will use: name of the executor, and number of workers (of ranks' choosing under MPI)."""
 
-    executor: str
+    executor: ExecutorName
     workers: int
 
 
 def detect(environment: Mapping[str, str] = os.environ) -> Launch:
-    """Return who started this process, by the variables that launchers set."""
+    """Return who started this process, by the variables that launchers set.
+
+    Launchers stand inside one another (mpiexec in a shell that srun started): the one that started several
+    tasks is meant.
+    """
+    found = []
     for launcher, rank, size in _LAUNCHERS:
-        if not environment.get(rank, "").isdigit():
-            continue
-        if launcher == "srun" and not _is_srun_task(environment):
-            continue
-        tasks = environment.get(size) or (environment.get("SLURM_NTASKS") if launcher == "srun" else None)
-        return Launch(launcher, int(environment[rank]), _integer(tasks) or UNKNOWN)
-    return Launch()
+        if environment.get(rank, "").isdigit() and (launcher != "srun" or _is_srun_task(environment)):
+            tasks = environment.get(size) or (environment.get("SLURM_NTASKS") if launcher == "srun" else None)
+            found.append(Launch(launcher, int(environment[rank]), _integer(tasks) or UNKNOWN))
+    # then srun, which says how many cores a single task has; last who does not say how many tasks there are
+    found.sort(key=lambda each: (each.tasks <= 1, each.launcher != "srun", each.tasks == UNKNOWN))
+    return found[0] if found else Launch()
 
 
-def choose(executor: str, workers: int | None, launch: Launch) -> Choice:
+def choose(executor: ExecutorName, workers: int | None, launch: Launch) -> Choice:
     """Return what to run on, for what the user asked (``auto``: found out) and how the process was started.
 
     Raises
@@ -80,11 +91,11 @@ def choose(executor: str, workers: int | None, launch: Launch) -> Choice:
         raise UsageError(f"workers: {workers}, expected 1 or more")
     count = workers or available_cores()
     if executor == "auto":
-        if launch.tasks != 1 or launch.launcher not in ("", "srun"):
+        if launch.several or launch.launcher not in ("", "srun"):
             executor = "mpi"
         else:
             executor = "serial" if count == 1 else "processes"
-    if executor != "mpi" and launch.tasks != 1:
+    if executor != "mpi" and launch.several:
         raise UsageError(
             f"executor {executor!r} was asked for, but {launch.launcher} started {_several(launch)}, and "
             "each would do the whole job. Start one task, or leave the executor to 'auto'"
@@ -102,7 +113,7 @@ def require_company(launch: Launch, reason: str) -> None:
     reason : str
         Why the task is alone.
     """
-    if launch.tasks != 1:
+    if launch.several:
         raise UsageError(
             f"{launch.launcher} started {_several(launch)}, but each believes to be alone ({reason}) and "
             "would do the whole job. Start them with the launcher of the MPI library that mpi4py uses "

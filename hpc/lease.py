@@ -160,6 +160,8 @@ def _refuse_live(folder: Path, path: Path) -> None:
         age_s = _now(folder) - path.stat().st_mtime
     except FileNotFoundError:
         return  # its owner was just replaced; the claim of the next number decides
+    if owner.alive(age_s) and (owner.place, owner.pid) == (place(), os.getpid()):
+        raise ConflictError(f"{folder}: this process holds it already; a job finds it as session.staging")
     if owner.alive(age_s):
         raise ConflictError(
             f"{folder}: another run of this job is at work (process {owner.pid} on {owner.host}, last sign "

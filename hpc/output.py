@@ -65,6 +65,8 @@ def plain_json(value: object) -> Any:
     """Return a cell as JSON knows it."""
     if value is None or isinstance(value, bool | int | str):
         return value
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)
     if isinstance(value, float | Decimal):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, list | tuple):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from hpc import launch
 from hpc.errors import InterruptedRunError
 from hpc.executors import EXECUTORS
+from hpc.launch import ExecutorName
 from hpc.progress import Progress, notice
 from hpc.session import Session
 from hpc.staging import claim
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
 
     from hpc.executors import Executor
 
-__all__ = ["Session", "run_job"]
+__all__ = ["ExecutorName", "Session", "run_job"]
 
-ExecutorName = Literal["auto", "serial", "processes", "mpi"]
 T = TypeVar("T")
 
 

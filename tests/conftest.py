@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from catalog.synthetic import Network, make_network
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -16,3 +18,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared sets of real DICOM are not beside the repository")
     return folder
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
+    """Three invented hospitals with known truth; read only."""
+    return make_network(tmp_path_factory.mktemp("network"))

@@ -10,9 +10,11 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import (
     PYDICOM_IMPLEMENTATION_UID,
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
     RLELossless,
     generate_uid,
 )
@@ -33,18 +35,24 @@ def uid(*words: object) -> str:
 
 def encode(dataset: Dataset, syntax: str = "explicit") -> bytes:
     """Bytes of a DICOM file (PS3.10) in one of :data:`SYNTAXES`."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = SYNTAXES[syntax] if syntax != "rle" else ExplicitVRLittleEndian
-    meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
-    meta.ImplementationVersionName = "COHORTIUM"
-    dataset.file_meta = meta
     if syntax == "rle":
+        dataset.file_meta = _meta(dataset.SOPClassUID, dataset.SOPInstanceUID, ExplicitVRLittleEndian)
         dataset.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
-    buffer = BytesIO()
-    dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()
+    else:
+        dataset.file_meta = _meta(dataset.SOPClassUID, dataset.SOPInstanceUID, SYNTAXES[syntax])
+    return _file(dataset)
+
+
+def media_directory(name: str) -> bytes:
+    """Bytes of a DICOMDIR (PS3.3, F.3) that names no file."""
+    dataset = Dataset()
+    dataset.FileSetID = name
+    dataset.OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity = 0
+    dataset.OffsetOfTheLastDirectoryRecordOfTheRootDirectoryEntity = 0
+    dataset.FileSetConsistencyFlag = 0
+    dataset.DirectoryRecordSequence = []
+    dataset.file_meta = _meta(MediaStorageDirectoryStorage, uid("media", name), ExplicitVRLittleEndian)
+    return _file(dataset)
 
 
 def undeclare(dataset: Dataset, encoding: str) -> None:
@@ -74,6 +82,22 @@ def cut_in_header(file: bytes) -> bytes:
 def cut_in_pixels(file: bytes) -> bytes:
     """Return a file that has lost its last 1,000 bytes of pixel data."""
     return file[:-1000]
+
+
+def _meta(sop_class: str, instance: str, syntax: str) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = UID(sop_class)
+    meta.MediaStorageSOPInstanceUID = UID(instance)
+    meta.TransferSyntaxUID = UID(syntax)
+    meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
+    meta.ImplementationVersionName = "COHORTIUM"
+    return meta
+
+
+def _file(dataset: Dataset) -> bytes:
+    buffer = BytesIO()
+    dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 def _data_set_start(file: bytes) -> int:

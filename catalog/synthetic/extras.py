@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from catalog.synthetic import derived, images
 from catalog.synthetic.anatomy import lung_masks, nodule_mask
-from catalog.synthetic.encode import cut_in_header
+from catalog.synthetic.encode import cut_in_header, media_directory
 from catalog.synthetic.write import Scan, SiteWriter, encoded
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ def _text(_scan: Scan) -> bytes:
     return "Ask the archive's office before you move these folders.\nÀ bientôt.\n".encode()
 
 
+def _directory(scan: Scan) -> bytes:
+    return media_directory(scan.study.site.upper())
+
+
 def _nothing(_scan: Scan) -> bytes:
     return b""
 
@@ -80,6 +84,7 @@ OBJECTS: Final[Mapping[str, Callable[[SiteWriter, Scan], None]]] = {
 JUNK: Final[Mapping[str, tuple[Callable[[Scan], bytes], str]]] = {
     "README.txt": (_text, "not_dicom"),
     "LISEZMOI.TXT": (_text, "not_dicom"),
+    "DICOMDIR": (_directory, "not_dicom"),
     "notes.dcm": (_text, "not_dicom"),
     "EMPTY.dcm": (_nothing, "failures"),
     "cut_header.dcm": (_cut_header, "failures"),

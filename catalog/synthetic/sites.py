@@ -212,7 +212,7 @@ SITES: Final = (
         ),
         path=_as_media,
         accidents=(
-            Accidents(objects=("deflated localizer", "mr"), junk=("LISEZMOI.TXT", "EMPTY.dcm")),
+            Accidents(objects=("deflated localizer", "mr"), junk=("DICOMDIR", "LISEZMOI.TXT", "EMPTY.dcm")),
             Accidents(junk=("cut_header.dcm",)),
         ),
     ),

@@ -69,7 +69,7 @@ class SiteTruth:
     failures : int
         Broken files.
     not_dicom : int
-        Files that never were DICOM.
+        Files that hold no DICOM object: text, and a DICOMDIR.
     """
 
     files: int

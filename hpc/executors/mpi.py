@@ -7,10 +7,11 @@ run: most launchers see to that, and :mod:`hpc.executors.watch` does where they 
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from hpc import signals
 from hpc.bench import Bench, Desk, portable
@@ -109,18 +110,19 @@ def serve(communicator: Any) -> None:
         end_all(communicator, 1, told(error))
 
 
-def end_all(communicator: Any, code: int, text: str) -> None:
+def end_all(communicator: Any, code: int, text: str) -> NoReturn:
     """Say why, and end all ranks at once."""
     sys.stderr.write(f"{text.rstrip()}\n")
     sys.stderr.flush()
     sys.stdout.flush()
     communicator.Abort(code)
+    os._exit(code)  # where the launcher ends the ranks, MPI_Abort may return before it has
 
 
 def told(error: BaseException) -> str:
     """Return what to tell of an error: its message if it was raised for people, else all there is."""
     if isinstance(error, CohortiumError):
-        return f"Error: {error}"
+        return f"cohortium: {error}"
     if isinstance(error, KeyboardInterrupt):
         return "Stopped at once. Run the same command again to go on from what is finished"
     return "".join(traceback.format_exception(error))

@@ -88,6 +88,6 @@ class ProcessExecutor:
         if self._failed_starts >= _FAILED_STARTS:
             raise WorkerLostError(
                 f"worker processes end before they can start ({reason}), {self._failed_starts} times in a "
-                "row. Look at the messages above, memory limits and the system's log, then run the command again"
+                "row. Look at the messages above, memory limits and the system's log, then run again"
             )
         return Lost(worker, IDLE, reason)

@@ -141,6 +141,6 @@ class WorkerWatch:
 
 def _message(ranks: str) -> str:
     return (
-        f"Error: rank {ranks} died, and the launcher did not end the run. Run the same command again to go "
-        "on from what is finished; with srun, add --kill-on-bad-exit=1"
+        f"cohortium: rank {ranks} died, and the launcher did not end the run. Run the same command again to "
+        "go on from what is finished; with srun, add --kill-on-bad-exit=1"
     )

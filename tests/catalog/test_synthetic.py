@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
+    RLELossless,
+)
 
 from catalog.synthetic import Network, make_network
 from catalog.synthetic.anatomy import Chest, Grid
@@ -18,6 +23,9 @@ from hpc.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+NO_OBJECTS = {"README.txt", "LISEZMOI.TXT", "notes.dcm", "EMPTY.dcm", "cut_header.dcm", "DICOMDIR"}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +41,7 @@ def readable(folder: Path) -> dict[Path, pydicom.Dataset]:
     """Every file that has an identity, read by pydicom whatever its framing."""
     found = {}
     for path in files(folder):
-        if path.name not in ("README.txt", "LISEZMOI.TXT", "notes.dcm", "EMPTY.dcm", "cut_header.dcm"):
+        if path.name not in NO_OBJECTS:
             found[path] = pydicom.dcmread(path, force=True)
     return found
 
@@ -220,6 +228,12 @@ def test_lungs_have_the_volume_of_their_ellipsoids() -> None:
     for side in (-1, 1):
         volume_mm3 = chest.lung(grid, side).sum() * 2.0 * 2.8125**2
         assert volume_mm3 == pytest.approx(4 / 3 * np.pi * a * b * c, rel=0.01)
+
+
+def test_the_media_directory_is_one(network: Network) -> None:
+    ds = pydicom.dcmread(network.sites["lyon"] / "DICOMDIR")
+    assert ds.file_meta.MediaStorageSOPClassUID == MediaStorageDirectoryStorage
+    assert "SOPInstanceUID" not in ds
 
 
 def test_a_third_study_is_the_first_patients_second(tmp_path: Path) -> None:

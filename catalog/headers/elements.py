@@ -1,0 +1,146 @@
+"""The words that tell elements apart, and the tests by which one is recognised (PS3.5 chapter 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from catalog.headers.kernel import kernel
+from catalog.headers.slots import NONE, vr_code
+
+if TYPE_CHECKING:
+    from catalog.headers.kernel import Bytes, Ints, Words
+
+# What the walker returns. Up to MORE the walk goes on; the rest are verdicts.
+DONE: Final = 0
+MORE: Final = 1
+NOT_DICOM: Final = 2
+ODD_FRAME: Final = 3  # preamble, meta information or transfer syntax that the walker does not know
+DICOMDIR: Final = 4
+NO_IDENTITY: Final = 5
+TRUNCATED: Final = 6  # the file ends inside an element
+DAMAGED: Final = 7  # an element that makes no sense, even after repair
+UNUSUAL: Final = 8  # lawful or not, but left to the slow path
+FULL: Final = 9  # the notes of this file do not fit
+
+# State of a walk, and its frames: one row of the stack per open sequence or item.
+POSITION, DEPTH, SIZE, FOUND, CAREFUL, WANT, PIXEL_OFFSET, PIXEL_LENGTH = range(8)
+HEADER_END, NOTED = range(8, 10)  # NOTED: bytes of all noted values
+STATE_SIZE: Final = 16
+F_END, F_SEQUENCE, F_CONTEXT, F_EXPLICIT, F_ITEMS, F_CURSOR, F_LAST, F_FIRST, F_CHARSET, F_CHARSET_SIZE = range(10)
+STACK_SHAPE: Final = (64, 10)
+
+# A noted value: where it starts in the buffer, its length, its VR, and the character set of its item.
+V_START, V_LENGTH, V_VR, V_CHARSET, V_CHARSET_SIZE = range(5)
+VALUE_WIDTH: Final = 5
+FOUND_SLOT: Final = 5
+FOUND_WIDTH: Final = 6
+
+ITEM: Final = 0xFFFEE000
+ITEM_END: Final = 0xFFFEE00D
+SEQUENCE_END: Final = 0xFFFEE0DD
+DELIMITERS: Final = 0xFFFE0000
+DATA_SET: Final = 0x00080000
+PIXEL_GROUP: Final = 0x7FE00000
+FLOAT_PIXELS: Final = 0x7FE00008
+DOUBLE_PIXELS: Final = 0x7FE00009
+PIXELS: Final = 0x7FE00010
+UNDEFINED: Final = 0xFFFFFFFF
+OPEN_END: Final = 1 << 62  # end of what has a delimiter in place of a length
+SQ: Final = vr_code("SQ")
+UN: Final = vr_code("UN")
+
+RESYNC_SHORT, RESYNC_LONG, RESYNC_IMPLICIT, RESYNC_NONE = range(4)
+
+
+@kernel
+def load(words: Words, at: int) -> int:
+    """Return the eight bytes at an index; unsigned, so that no index wraps round."""
+    return words[np.uint64(at)]
+
+
+@kernel
+def tag_of(word: int) -> int:
+    """Tag of the element whose first eight bytes are given."""
+    return np.int64(((word & np.uint64(0xFFFF)) << np.uint64(16)) | ((word >> np.uint64(16)) & np.uint64(0xFFFF)))
+
+
+@kernel
+def vr_of(word: int) -> int:
+    """Two bytes where an explicit element has its VR."""
+    return np.int64((word >> np.uint64(32)) & np.uint64(0xFFFF))
+
+
+@kernel
+def trimmed(words: Words, start: int, length: int) -> int:
+    """Length of a value without the spaces and NULs at its end."""
+    while length > 0:
+        byte = load(words, start + length - 1) & np.uint64(0xFF)
+        if byte != 32 and byte != 0:
+            break
+        length -= 1
+    return length
+
+
+@kernel
+def find(key_tag: Ints, low: int, high: int, tag: int) -> int:
+    """Index of a tag among sorted keys, or NONE."""
+    end = high
+    while low < high:
+        middle = (low + high) >> 1
+        if key_tag[middle] < tag:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < end and key_tag[low] == tag else NONE
+
+
+@kernel
+def plausible(
+    words: Words, at: int, shift: int, have: int, size: int, after: int, explicit: bool, end: int, header_of_vr: Bytes
+) -> bool:
+    """Whether an element that follows the tag ``after`` in a data set that ends at ``end`` may start here."""
+    if at in (size, end):
+        return True
+    if at + 8 > have:
+        return False
+    word = load(words, at + shift)
+    tag = tag_of(word)
+    if tag >= DELIMITERS:
+        return tag in (ITEM_END, SEQUENCE_END)
+    if tag <= after:
+        return False
+    if explicit:
+        return header_of_vr[vr_of(word)] != 0
+    length = np.int64(word >> np.uint64(32))
+    return length == UNDEFINED or at + 8 + length <= size
+
+
+@kernel
+def resync(
+    words: Words, at: int, shift: int, have: int, size: int, end: int, header_of_vr: Bytes
+) -> tuple[int, int, bool]:
+    """Find how an element without a valid VR is laid out: the layout after which another element follows.
+
+    Returns
+    -------
+    layout, length, explicit : int, int, bool
+        RESYNC_NONE where no layout leads to a plausible element; whether the elements after it are explicit.
+    """
+    word = load(words, at + shift)
+    tag = tag_of(word)
+    short = np.int64(word >> np.uint64(48))
+    implicit = np.int64(word >> np.uint64(32))
+    if plausible(words, at + 8 + short, shift, have, size, tag, True, end, header_of_vr):
+        return RESYNC_SHORT, short, True
+    if short == 0 and at + 12 <= have:
+        long = np.int64(load(words, at + 8 + shift) & np.uint64(0xFFFFFFFF))
+        if plausible(words, at + 12 + long, shift, have, size, tag, True, end, header_of_vr):
+            return RESYNC_LONG, long, True
+    for explicit in (True, False):  # one element, or the whole item, is implicit
+        if plausible(words, at + 8 + implicit, shift, have, size, tag, explicit, end, header_of_vr):
+            return RESYNC_IMPLICIT, implicit, explicit
+    if implicit == UNDEFINED:
+        return RESYNC_IMPLICIT, implicit, True
+    return RESYNC_NONE, 0, True
