@@ -25,9 +25,7 @@ from catalog.headers.numbers import (
 from catalog.headers.slots import (
     COLUMN_DISTINCT,
     COLUMN_END,
-    COLUMN_KIND,
     COLUMN_START,
-    COLUMN_TARGET,
     COLUMN_TRIM,
     FORM_BINARY,
     FORM_BYTES,
@@ -42,9 +40,9 @@ from catalog.headers.slots import (
     SLOT_CHARSET,
     TRIM_END,
     TRIM_NAME,
-    targets_of,
+    columns_of,
 )
-from catalog.headers.walk import (
+from catalog.headers.elements import (
     FOUND_SLOT,
     V_CHARSET,
     V_CHARSET_SIZE,
@@ -67,6 +65,7 @@ E_START, E_LENGTH, E_CHARSET, E_TARGET, E_LOCAL, E_ROW, E_CLEAN = range(7)
 PLAIN: Final = -1  # E_CHARSET of ASCII text, which reads alike under every character set
 NO_CHARSET: Final = -2
 
+SPACE, EQUALS = 32, 61
 META_BYTES: Final = 1 << 16  # more than the few values of the file meta information
 HASH_A: Final = np.uint64(0x9E3779B97F4A7C15)
 HASH_B: Final = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -102,8 +101,8 @@ def new_rows(capacity: int, scale: int) -> Rows:
     from catalog.headers.kernel import overlapping_words
     from catalog.headers.slots import kernel_columns
 
-    texts = targets_of(KIND_TEXT) + targets_of(KIND_TEXTS)
-    lists = targets_of(KIND_REALS) + targets_of(KIND_TEXTS)
+    texts = len(columns_of(KIND_TEXT)) + len(columns_of(KIND_TEXTS))
+    lists = len(columns_of(KIND_REALS)) + len(columns_of(KIND_TEXTS))
     children = max(capacity * 32, 1 << 16) * scale
     entries = max(capacity * 16, 1 << 14) * scale
     store = np.empty((4 << 20) * scale + capacity * 512, np.uint8)
@@ -111,13 +110,13 @@ def new_rows(capacity: int, scale: int) -> Rows:
         counters=np.zeros(4, np.int64),
         record=np.empty((capacity, 8), np.int64),
         valid=np.zeros((len(kernel_columns()), (capacity + 7) // 8), np.uint8),
-        codes=np.empty((targets_of(KIND_TEXT), capacity), np.int32),
-        dates=np.empty((targets_of(KIND_DATE), capacity), np.int32),
-        integers=np.empty((targets_of(KIND_INTEGER), capacity), np.int64),
-        reals=np.empty((targets_of(KIND_REAL), capacity), np.float64),
+        codes=np.zeros((len(columns_of(KIND_TEXT)), capacity), np.int32),
+        dates=np.zeros((len(columns_of(KIND_DATE)), capacity), np.int32),
+        integers=np.zeros((len(columns_of(KIND_INTEGER)), capacity), np.int64),
+        reals=np.zeros((len(columns_of(KIND_REAL)), capacity), np.float64),
         ends=np.zeros((lists, capacity + 1), np.int32),
-        children=np.empty((targets_of(KIND_REALS), children), np.float64),
-        child_codes=np.empty((targets_of(KIND_TEXTS), children), np.int32),
+        children=np.empty((len(columns_of(KIND_REALS)), children), np.float64),
+        child_codes=np.zeros((len(columns_of(KIND_TEXTS)), children), np.int32),
         entries=np.empty((entries, 7), np.int64),
         table=np.full(1 << (2 * entries).bit_length(), NONE, np.int32),
         last=np.full(texts, NONE, np.int64),
@@ -135,32 +134,109 @@ def has_byte(word: int, pattern: int) -> bool:
 
 
 @kernel
-def same_text(words: Words, start: int, length: int, rows: Rows, entry: int) -> bool:
+def same_text(words: Words, start: int, length: int, store_words: Words, stored: int) -> bool:
     """Whether a value equals a stored one of the same length."""
-    stored = rows.entries[entry, E_START]
     k = 0
     while k + 8 <= length:
-        if load(words, start + k) != load(rows.store_words, stored + k):
+        if load(words, start + k) != load(store_words, stored + k):
             return False
         k += 8
     if k == length:
         return True
     shift = np.uint64(8 * (8 - (length - k)))
-    return load(words, start + k) << shift == load(rows.store_words, stored + k) << shift
+    return load(words, start + k) << shift == load(store_words, stored + k) << shift
 
 
 @kernel
-def charset_entry(words: Words, start: int, length: int, rows: Rows) -> int:
-    """Entry of the character set that a value is in; column 0 of the texts holds nothing else."""
-    length = trimmed(words, start, length)
-    if length <= 0:
-        return NO_CHARSET
-    local = text_code(words, start, length, 0, False, start, NONE, rows)
-    return rows.last[0] if local >= 0 else NO_CHARSET
+def digest_text(words: Words, start: int, length: int) -> tuple[int, bool, bool]:
+    """Hash a text.
+
+    Returns
+    -------
+    digest, plain, several : int, bool, bool
+        ``plain``: ASCII without escapes; ``several``: with a backslash.
+    """
+    digest, every = np.uint64(length) * HASH_B, np.uint64(0)
+    escape, several = False, False
+    for k in range(0, length, 8):
+        word = load(words, start + k)
+        if k + 8 > length:
+            word = word << np.uint64(8 * (8 - (length - k)))
+        every |= word
+        escape |= has_byte(word, ESCAPES)
+        several |= has_byte(word, BACKSLASHES)
+        digest = (digest ^ word) * HASH_A
+        digest ^= digest >> np.uint64(29)
+    return digest, not escape and every & HIGH_BITS == 0, several
 
 
 @kernel
-def text_code(
+def find_text(
+    words: Words,
+    start: int,
+    length: int,
+    target: int,
+    charset: int,
+    digest: int,
+    table: npt.NDArray[np.int32],
+    entries: Ints,
+    store_words: Words,
+) -> tuple[int, int]:
+    """Look a text up among the distinct ones of its column.
+
+    Returns
+    -------
+    entry, place : int
+        The entry, or NONE and the free place of the hash table where it belongs.
+    """
+    mask = np.uint64(len(table) - 1)
+    digest = (digest ^ np.uint64(target * 1024 + charset + 7)) * HASH_B
+    place = (digest ^ (digest >> np.uint64(31))) & mask
+    while table[place] >= 0:
+        entry = table[place]
+        if (
+            entries[entry, E_LENGTH] == length
+            and entries[entry, E_TARGET] == target
+            and entries[entry, E_CHARSET] == charset
+            and same_text(words, start, length, store_words, entries[entry, E_START])
+        ):
+            return entry, np.int64(place)
+        place = (place + np.uint64(1)) & mask
+    return NONE, np.int64(place)
+
+
+@kernel
+def keep_text(
+    words: Words,
+    start: int,
+    length: int,
+    target: int,
+    charset: int,
+    clean: bool,
+    entries: Ints,
+    counts: Ints,
+    counters: Ints,
+    store_words: Words,
+) -> int:
+    """Copy a text that was not met before to the store; return its entry."""
+    entry, stored = counters[ENTRIES], counters[STORED]
+    for k in range(0, length, 8):
+        store_words[np.uint64(stored + k)] = load(words, start + k)
+    entries[entry, E_START] = stored
+    entries[entry, E_LENGTH] = length
+    entries[entry, E_CHARSET] = charset
+    entries[entry, E_TARGET] = target
+    entries[entry, E_LOCAL] = counts[target]
+    entries[entry, E_ROW] = NONE
+    entries[entry, E_CLEAN] = clean
+    counts[target] += 1
+    counters[ENTRIES] = entry + 1
+    counters[STORED] = stored + length
+    return entry
+
+
+@kernel
+def text_entry(
     words: Words,
     start: int,
     length: int,
@@ -168,72 +244,37 @@ def text_code(
     distinct: bool,
     charset: int,
     charset_size: int,
-    rows: Rows,
+    table: npt.NDArray[np.int32],
+    entries: Ints,
+    counts: Ints,
+    counters: Ints,
+    store_words: Words,
 ) -> int:
-    """Number a trimmed, non-empty text among the distinct ones of its column."""
-    entries = rows.entries
-    last = rows.last[target]
-    if last >= 0 and entries[last, E_LENGTH] == length and entries[last, E_CHARSET] == PLAIN:
-        if same_text(words, start, length, rows, last):
-            return entries[last, E_LOCAL]
-    digest = np.uint64(length + (target << 32)) * HASH_B
-    every = np.uint64(0)
-    escape, clean = False, False
-    k = 0
-    while k < length:
-        word = load(words, start + k)
-        if k + 8 > length:
-            word = word << np.uint64(8 * (8 - (length - k)))
-        every |= word
-        escape |= has_byte(word, ESCAPES)
-        clean |= has_byte(word, BACKSLASHES)
-        digest = (digest ^ word) * HASH_A
-        digest ^= digest >> np.uint64(29)
-        k += 8
+    """Entry of a trimmed text, which is in the character set whose name lies at ``charset``.
+
+    Where texts are known to be ``distinct`` they are not looked up.
+    """
+    digest, plain, several = digest_text(words, start, length)
     charset_id = PLAIN
-    if escape or every & HIGH_BITS != 0:
-        charset_id = charset_entry(words, charset, charset_size, rows) if target > 0 else NO_CHARSET
-        digest = (digest ^ np.uint64(charset_id + 7)) * HASH_B
-        clean = True
-    mask = np.uint64(len(rows.table) - 1)
-    place = (digest ^ (digest >> np.uint64(31))) & mask
-    while not distinct and rows.table[place] >= 0:
-        entry = rows.table[place]
-        if (
-            entries[entry, E_LENGTH] == length
-            and entries[entry, E_TARGET] == target
-            and entries[entry, E_CHARSET] == charset_id
-            and same_text(words, start, length, rows, entry)
-        ):
-            rows.last[target] = entry
-            return entries[entry, E_LOCAL]
-        place = (place + np.uint64(1)) & mask
-    entry = rows.counters[ENTRIES]
-    if not distinct:
-        rows.table[place] = entry
-        rows.last[target] = entry
-    keep_text(words, start, length, target, charset_id, clean, entry, rows)
-    return entries[entry, E_LOCAL]
-
-
-@kernel
-def keep_text(
-    words: Words, start: int, length: int, target: int, charset: int, clean: bool, entry: int, rows: Rows
-) -> None:
-    """Copy a text that was not met before to the store."""
-    stored = rows.counters[STORED]
-    for k in range(0, length, 8):
-        rows.store_words[np.uint64(stored + k)] = load(words, start + k)
-    rows.entries[entry, E_START] = stored
-    rows.entries[entry, E_LENGTH] = length
-    rows.entries[entry, E_CHARSET] = charset
-    rows.entries[entry, E_TARGET] = target
-    rows.entries[entry, E_LOCAL] = rows.counts[target]
-    rows.entries[entry, E_ROW] = NONE
-    rows.entries[entry, E_CLEAN] = clean
-    rows.counts[target] += 1
-    rows.counters[ENTRIES] = entry + 1
-    rows.counters[STORED] = stored + length
+    if not plain:
+        charset_id = NO_CHARSET
+        charset_size = trimmed(words, charset, charset_size)
+        if charset_size > 0:
+            name, _, _ = digest_text(words, charset, charset_size)
+            charset_id, place = find_text(words, charset, charset_size, 0, PLAIN, name, table, entries, store_words)
+            if charset_id < 0:
+                charset_id = keep_text(
+                    words, charset, charset_size, 0, PLAIN, False, entries, counts, counters, store_words
+                )
+                table[place] = charset_id
+    clean = several or not plain
+    if distinct:
+        return keep_text(words, start, length, target, charset_id, clean, entries, counts, counters, store_words)
+    entry, place = find_text(words, start, length, target, charset_id, digest, table, entries, store_words)
+    if entry < 0:
+        entry = keep_text(words, start, length, target, charset_id, clean, entries, counts, counters, store_words)
+        table[place] = entry
+    return entry
 
 
 @kernel
@@ -241,69 +282,47 @@ def trim(words: Words, start: int, length: int, how: int) -> tuple[int, int]:
     """Start and length of a text without what only fills it up."""
     while length > 0:
         byte = byte_at(words, start + length - 1)
-        if byte != 32 and byte != 0 and not (how == TRIM_NAME and byte == 61):
+        if byte not in (SPACE, 0) and not (how == TRIM_NAME and byte == EQUALS):
             break
         length -= 1
-    while how != TRIM_END and length > 0 and (byte_at(words, start) == 32 or byte_at(words, start) == 0):
+    while how != TRIM_END and length > 0 and byte_at(words, start) in (SPACE, 0):
         start += 1
         length -= 1
     return start, length
 
 
 @kernel
-def value_text(
-    words: Words,
-    value: Ints,
-    code: int,
-    how: int,
-    target: int,
-    distinct: bool,
-    root: Ints,
-    plan: Plan,
-    rows: Rows,
-) -> int:
-    """Code of a noted text, or NONE where it is empty or no text. ``root`` is the file's character set."""
-    form = plan.form_of_vr[code]
-    if form != FORM_TEXT and form != FORM_BYTES:
-        return NONE
-    start, length = trim(words, value[V_START], value[V_LENGTH], how)
-    if length <= 0:
-        return NONE
-    charset = value if value[V_CHARSET_SIZE] >= 0 else root
-    if charset[V_CHARSET_SIZE] >= 0:
-        return text_code(
-            words, start, length, target, distinct, charset[V_CHARSET], charset[V_CHARSET_SIZE], rows
-        )
-    return text_code(words, start, length, target, distinct, root[V_START], root[V_LENGTH], rows)
+def charset_place(values: Ints, row: int, root: int) -> tuple[int, int]:
+    """Where the name of the character set of a value lies: its item's, else the file's."""
+    if values[row, V_CHARSET_SIZE] >= 0:
+        return values[row, V_CHARSET], values[row, V_CHARSET_SIZE]
+    return values[root, V_START], values[root, V_LENGTH]
 
 
 @kernel
-def value_number(words: Words, value: Ints, code: int, plan: Plan) -> float:
+def first_number(words: Words, start: int, length: int, code: int, form: int) -> float:
     """First number of a value; NaN where it is none."""
-    start, length = value[V_START], value[V_LENGTH]
-    if plan.form_of_vr[code] == FORM_BINARY:
-        size = width(code)
-        number = binary(words, start, code) if 0 < size <= length else np.nan
+    if form == FORM_BINARY:
+        number = binary(words, start, code) if 0 < width(code) <= length else np.nan
         return number if np.isfinite(number) else np.nan
     return decimal(words, start, value_end(words, start, start + length))
 
 
 @kernel
-def value_whole(words: Words, value: Ints, code: int, plan: Plan) -> tuple[bool, int]:
+def first_whole(words: Words, start: int, length: int, code: int, form: int) -> tuple[bool, int]:
     """First whole number of a value."""
-    start, length = value[V_START], value[V_LENGTH]
-    if plan.form_of_vr[code] == FORM_BINARY:
-        size = width(code)
-        return binary_whole(words, start, code) if 0 < size <= length else (False, 0)
+    if form == FORM_BINARY:
+        return binary_whole(words, start, code) if 0 < width(code) <= length else (False, 0)
     return whole(words, start, value_end(words, start, start + length))
 
 
 @kernel
-def append_numbers(words: Words, value: Ints, code: int, target: int, at: int, plan: Plan, rows: Rows) -> int:
+def append_numbers(
+    words: Words, start: int, length: int, code: int, form: int, children: npt.NDArray[np.float64], target: int, at: int
+) -> int:
     """Append all numbers of a value to a list column from ``at`` on; return their end, or NONE where one is none."""
-    start, length = value[V_START], value[V_LENGTH]
     end = start + length
-    if plan.form_of_vr[code] == FORM_BINARY:
+    if form == FORM_BINARY:
         size = width(code)
         if size == 0 or length < size:
             return NONE
@@ -311,7 +330,7 @@ def append_numbers(words: Words, value: Ints, code: int, target: int, at: int, p
             number = binary(words, place, code)
             if not np.isfinite(number):
                 return NONE
-            rows.children[target, at] = number
+            children[target, at] = number
             at += 1
         return at
     while start <= end:
@@ -319,14 +338,161 @@ def append_numbers(words: Words, value: Ints, code: int, target: int, at: int, p
         number = decimal(words, start, stop)
         if np.isnan(number):
             return NONE
-        rows.children[target, at] = number
+        children[target, at] = number
         at += 1
         start = stop + 1
     return at
 
 
 @kernel
-def fits(found: int, noted: int, row: int, plan: Plan, rows: Rows) -> bool:
+def is_blank(words: Words, start: int, length: int) -> bool:
+    """Whether a value holds nothing but padding, so that the next place may be asked."""
+    return trimmed(words, start, length) <= 0
+
+
+@kernel
+def effective_vr(code: int, slot: int, form_of_vr: Bytes, slot_vr: Ints) -> int:
+    """VR by which a value is read: the file's, or the dictionary's where the file's tells nothing."""
+    return slot_vr[slot] if form_of_vr[code] == FORM_BYTES else code
+
+
+@kernel
+def store_texts(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) -> None:
+    """Write the text cells of a row."""
+    column, column_slots, form_of_vr = plan.column, plan.column_slots, plan.form_of_vr
+    entries, last, codes, valid = rows.entries, rows.last, rows.codes, rows.valid
+    table, counts, counters, store_words = rows.table, rows.counts, rows.counters, rows.store_words
+    root = plan.slot[SLOT_CHARSET]
+    byte, bit = row >> 3, np.uint8(1 << (row & 7))
+    for number in range(1, plan.kind_start[KIND_DATE]):
+        how = column[number, COLUMN_TRIM]
+        for at in range(column[number, COLUMN_START], column[number, COLUMN_END]):
+            slot = column_slots[at]
+            length = values[slot, V_LENGTH]
+            form = form_of_vr[values[slot, V_VR]]
+            if length <= 0 or (form != FORM_TEXT and form != FORM_BYTES):
+                continue
+            start, length = trim(words, values[slot, V_START], length, how)
+            if length <= 0:
+                continue
+            entry = last[number]
+            if (
+                entry < 0
+                or entries[entry, E_LENGTH] != length
+                or entries[entry, E_CHARSET] != PLAIN
+                or not same_text(words, start, length, store_words, entries[entry, E_START])
+            ):
+                charset, charset_size = charset_place(values, slot, root)
+                distinct = column[number, COLUMN_DISTINCT] == 1
+                entry = text_entry(
+                    words, start, length, number, distinct, charset, charset_size,
+                    table, entries, counts, counters, store_words,
+                )
+                if not distinct:
+                    last[number] = entry
+            codes[number, row] = entries[entry, E_LOCAL]
+            valid[number, byte] |= bit
+            break
+
+
+@kernel
+def store_numbers(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) -> None:
+    """Write the cells of a row that are dates, whole numbers and real numbers."""
+    column, column_slots, form_of_vr, slot_vr = plan.column, plan.column_slots, plan.form_of_vr, plan.slot_vr
+    valid, dates, integers, reals = rows.valid, rows.dates, rows.integers, rows.reals
+    dates_from, integers_from, reals_from, reals_to = plan.kind_start[KIND_DATE : KIND_REALS + 1]
+    byte, bit = row >> 3, np.uint8(1 << (row & 7))
+    for number in range(dates_from, reals_to):
+        for at in range(column[number, COLUMN_START], column[number, COLUMN_END]):
+            slot = column_slots[at]
+            start, length = values[slot, V_START], values[slot, V_LENGTH]
+            if length <= 0:
+                continue
+            code = effective_vr(values[slot, V_VR], slot, form_of_vr, slot_vr)
+            form = form_of_vr[code]
+            if number >= reals_from:
+                real = first_number(words, start, length, code, form)
+                filled = not np.isnan(real)
+                if filled:
+                    reals[number - reals_from, row] = real
+            elif number >= integers_from:
+                filled, integer = first_whole(words, start, length, code, form)
+                if filled:
+                    integers[number - integers_from, row] = integer
+            else:
+                filled, day = days_since_1970(words, start, start + length)
+                if filled:
+                    dates[number - dates_from, row] = day
+            if filled:
+                valid[number, byte] |= bit
+            if filled or not is_blank(words, start, length):
+                break
+
+
+@kernel
+def store_lists(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) -> None:
+    """Write the cells of a row that are lists of numbers at one place."""
+    column, column_slots, form_of_vr, slot_vr = plan.column, plan.column_slots, plan.form_of_vr, plan.slot_vr
+    ends, children, valid = rows.ends, rows.children, rows.valid
+    for list_column in range(len(ends)):
+        ends[list_column, row + 1] = ends[list_column, row]
+    first = plan.kind_start[KIND_REALS]
+    for number in range(first, plan.kind_start[KIND_TEXTS]):
+        for at in range(column[number, COLUMN_START], column[number, COLUMN_END]):
+            slot = column_slots[at]
+            start, length = values[slot, V_START], values[slot, V_LENGTH]
+            if length <= 0:
+                continue
+            code = effective_vr(values[slot, V_VR], slot, form_of_vr, slot_vr)
+            target = number - first
+            stop = append_numbers(words, start, length, code, form_of_vr[code], children, target, ends[target, row])
+            if stop >= 0:
+                ends[target, row + 1] = stop
+                valid[number, row >> 3] |= np.uint8(1 << (row & 7))
+            if stop >= 0 or not is_blank(words, start, length):
+                break
+
+
+@kernel
+def store_collected(words: Words, values: Ints, found: Ints, n_found: int, row: int, plan: Plan, rows: Rows) -> None:
+    """Append the values that were collected from every item to the lists of their columns."""
+    column, form_of_vr, slot_vr = plan.column, plan.form_of_vr, plan.slot_vr
+    entries, ends, valid = rows.entries, rows.ends, rows.valid
+    first, first_texts = plan.kind_start[KIND_REALS], plan.kind_start[KIND_TEXTS]
+    for at in range(n_found):
+        slot = found[at, FOUND_SLOT]
+        number = plan.slot_column[slot]
+        start, length = found[at, V_START], found[at, V_LENGTH]
+        code = effective_vr(found[at, V_VR], slot, form_of_vr, slot_vr)
+        target = number - first  # of all list columns: those of numbers, then those of texts
+        end = ends[target, row + 1]
+        if number < first_texts:
+            stop = append_numbers(words, start, length, code, form_of_vr[code], rows.children, target, end)
+            if stop < 0:
+                continue
+            ends[target, row + 1] = stop
+        else:
+            start, length = trim(words, start, length, column[number, COLUMN_TRIM])
+            if length <= 0 or form_of_vr[code] != FORM_TEXT:
+                continue
+            charset, charset_size = charset_place(found, at, -1)
+            if charset_size < 0:
+                root = plan.slot[SLOT_CHARSET]
+                charset, charset_size = values[root, V_START], values[root, V_LENGTH]
+            entry = text_entry(
+                words, start, length, rows.codes.shape[0] + number - first_texts, False, charset, charset_size,
+                rows.table, entries, rows.counts, rows.counters, rows.store_words,
+            )
+            if column[number, COLUMN_DISTINCT] == 1 and entries[entry, E_ROW] == row:
+                continue
+            entries[entry, E_ROW] = row
+            rows.child_codes[number - first_texts, end] = entries[entry, E_LOCAL]
+            ends[target, row + 1] = end + 1
+        valid[number, row >> 3] |= np.uint8(1 << (row & 7))
+
+
+@kernel
+def fits(found: int, noted: int, row: int, columns: int, rows: Rows) -> bool:
     """Whether one more row with values of ``noted`` bytes fits."""
     most = 0
     for column in range(len(rows.ends)):
@@ -334,127 +500,21 @@ def fits(found: int, noted: int, row: int, plan: Plan, rows: Rows) -> bool:
     return (
         row < len(rows.record)
         and rows.counters[STORED] + noted + META_BYTES + SLACK <= len(rows.store)
-        and rows.counters[ENTRIES] + 2 * (len(plan.column) + found) <= len(rows.entries)
+        and rows.counters[ENTRIES] + 2 * (columns + found) <= len(rows.entries)
         and most + noted <= rows.children.shape[1]
     )
 
 
 @kernel
-def store_row(
-    words: Words, values: Ints, found: Ints, n_found: int, noted: int, plan: Plan, rows: Rows
-) -> bool:
+def store_row(words: Words, values: Ints, found: Ints, n_found: int, noted: int, plan: Plan, rows: Rows) -> bool:
     """Write the cells of all columns for the next row; False, and nothing written, where they do not fit."""
     row = rows.counters[ROWS]
-    if not fits(n_found, noted, row, plan, rows):
+    if not fits(n_found, noted, row, len(plan.column), rows):
         return False
-    root = values[plan.slot[SLOT_CHARSET]]
-    byte, bit = row >> 3, np.uint8(1 << (row & 7))
-    first_texts = rows.children.shape[0]
-    for list_column in range(len(rows.ends)):
-        rows.ends[list_column, row + 1] = rows.ends[list_column, row]
-    for number in range(len(plan.column)):
-        column = plan.column[number]
-        kind, target = column[COLUMN_KIND], column[COLUMN_TARGET]
-        if kind == KIND_TEXT:
-            rows.codes[target, row] = 0
-        elif kind == KIND_REAL:
-            rows.reals[target, row] = 0.0
-        elif kind == KIND_INTEGER:
-            rows.integers[target, row] = 0
-        elif kind == KIND_DATE:
-            rows.dates[target, row] = 0
-        for at in range(column[COLUMN_START], column[COLUMN_END]):
-            slot = plan.column_slots[at]
-            value = values[slot]
-            if value[V_LENGTH] <= 0:
-                continue
-            code = value[V_VR]
-            if code == 0 or plan.form_of_vr[code] == FORM_BYTES:
-                code = plan.slot_vr[slot]
-            filled = True
-            if kind == KIND_TEXT:
-                local = value_text(
-                    words,
-                    value,
-                    code,
-                    column[COLUMN_TRIM],
-                    target,
-                    column[COLUMN_DISTINCT] != 0,
-                    root,
-                    plan,
-                    rows,
-                )
-                filled = local >= 0
-                rows.codes[target, row] = max(local, 0)
-            elif kind == KIND_REAL:
-                real = value_number(words, value, code, plan)
-                filled = not np.isnan(real)
-                rows.reals[target, row] = real if filled else 0.0
-            elif kind == KIND_INTEGER:
-                filled, integer = value_whole(words, value, code, plan)
-                rows.integers[target, row] = integer if filled else 0
-            elif kind == KIND_DATE:
-                filled, day = days_since_1970(words, value[V_START], value[V_START] + value[V_LENGTH])
-                rows.dates[target, row] = day if filled else 0
-            elif kind == KIND_REALS:
-                stop = append_numbers(words, value, code, target, rows.ends[target, row], plan, rows)
-                filled = stop >= 0
-                if filled:
-                    rows.ends[target, row + 1] = stop
-            if filled:
-                rows.valid[number, byte] |= bit
-            if filled or not is_blank(words, value):
-                break
-    for at in range(n_found):
-        store_found(words, found[at], row, byte, bit, root, first_texts, plan, rows)
+    store_texts(words, values, row, plan, rows)
+    store_numbers(words, values, row, plan, rows)
+    store_lists(words, values, row, plan, rows)
+    if n_found > 0:
+        store_collected(words, values, found, n_found, row, plan, rows)
     rows.counters[ROWS] = row + 1
     return True
-
-
-@kernel
-def is_blank(words: Words, value: Ints) -> bool:
-    """Whether a value holds nothing but padding, so that the next place may be asked."""
-    return trimmed(words, value[V_START], value[V_LENGTH]) <= 0
-
-
-@kernel
-def store_found(
-    words: Words,
-    value: Ints,
-    row: int,
-    byte: int,
-    bit: int,
-    root: Ints,
-    first_texts: int,
-    plan: Plan,
-    rows: Rows,
-) -> None:
-    """Append a collected value to the list of its column."""
-    slot = value[FOUND_SLOT]
-    number = plan.slot_column[slot]
-    column = plan.column[number]
-    target = column[COLUMN_TARGET]
-    code = value[V_VR]
-    if code == 0 or plan.form_of_vr[code] == FORM_BYTES:
-        code = plan.slot_vr[slot]
-    if column[COLUMN_KIND] == KIND_REALS:
-        stop = append_numbers(words, value, code, target, rows.ends[target, row + 1], plan, rows)
-        if stop >= 0:
-            rows.ends[target, row + 1] = stop
-            rows.valid[number, byte] |= bit
-        return
-    if column[COLUMN_KIND] != KIND_TEXTS:
-        return
-    text_target = rows.codes.shape[0] + target
-    local = value_text(words, value, code, column[COLUMN_TRIM], text_target, False, root, plan, rows)
-    if local < 0:
-        return
-    entry = rows.last[text_target]
-    if column[COLUMN_DISTINCT] != 0:
-        if rows.entries[entry, E_ROW] == row:
-            return
-        rows.entries[entry, E_ROW] = row
-    ends = first_texts + target
-    rows.child_codes[target, rows.ends[ends, row + 1]] = local
-    rows.ends[ends, row + 1] += 1
-    rows.valid[number, byte] |= bit

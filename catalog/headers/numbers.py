@@ -9,7 +9,7 @@ from numba import types
 
 from catalog.headers.kernel import kernel
 from catalog.headers.slots import vr_code
-from catalog.headers.walk import load
+from catalog.headers.elements import load
 
 if TYPE_CHECKING:
     from catalog.headers.kernel import Words

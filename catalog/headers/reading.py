@@ -25,8 +25,8 @@ from catalog.headers.cells import (
     store_row,
 )
 from catalog.headers.kernel import SLACK, kernel
-from catalog.headers.slots import NONE, SLOT_MEDIA_CLASS, SLOT_MEDIA_INSTANCE, SLOT_SYNTAX
-from catalog.headers.walk import (
+from catalog.headers.slots import NONE
+from catalog.headers.elements import (
     CAREFUL,
     DAMAGED,
     DONE,
@@ -44,14 +44,11 @@ from catalog.headers.walk import (
     STATE_SIZE,
     TRUNCATED,
     V_LENGTH,
-    V_START,
     VALUE_WIDTH,
     WANT,
-    identity,
-    pixels_truncated,
-    start,
-    walk,
 )
+from catalog.headers.meta import identity, start
+from catalog.headers.walk import pixels_truncated, walk
 
 if TYPE_CHECKING:
     from catalog.headers.cells import Rows
@@ -74,8 +71,6 @@ RAW_LIMIT: Final = 1 << 20
 ROOM: Final = 4 << 20  # of the buffer, for one more header
 MOST_READS: Final = 1 << 16
 FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-
-META_SLOTS: Final = (SLOT_SYNTAX, SLOT_MEDIA_CLASS, SLOT_MEDIA_INSTANCE)
 
 EINTR: Final = 4
 AT_EMPTY_PATH: Final = 0x1000
@@ -167,10 +162,11 @@ def walk_file(
         ``kept``: how many bytes at ``top`` are the file from its start without a gap.
     """
     size = state[SIZE]
+    key_tag, key, context, header_of_vr = plan.key_tag, plan.key, plan.context, plan.header_of_vr
     shift, kept, window = top, have, top
     noted = NONE
     for _ in range(MOST_READS):
-        verdict = walk(words, have, shift, state, stack, values, found, plan)
+        verdict = walk(words, have, shift, state, stack, values, found, key_tag, key, context, header_of_vr)
         if verdict != MORE:
             return verdict, kept, 0
         position, want = state[POSITION], state[WANT]
@@ -230,11 +226,9 @@ def read_header(
         state[CAREFUL] = careful
         for slot in range(len(values)):
             values[slot, V_LENGTH] = NONE
-        verdict = start(words[top:], kept, state, stack, values, plan)
+        verdict = start(words, top, kept, state, stack, values, plan)
         if verdict != MORE:
             break
-        for slot in META_SLOTS:
-            values[plan.slot[slot], V_START] += top
         verdict, kept, error = walk_file(
             descriptor, buffer, words, top, kept, keep_raw, state, stack, values, found, plan
         )

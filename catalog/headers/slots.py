@@ -26,13 +26,14 @@ CHARSET: Final = 0x00080005
 # Meaning of the columns of the tables below.
 KEY_SLOT, KEY_COLLECT, KEY_CHILD = range(3)
 CONTEXT_START, CONTEXT_END, CONTEXT_COLLECTS = range(3)
-COLUMN_KIND, COLUMN_TARGET, COLUMN_START, COLUMN_END, COLUMN_TRIM, COLUMN_DISTINCT = range(6)
+COLUMN_START, COLUMN_END, COLUMN_TRIM, COLUMN_DISTINCT = range(4)
 
 NONE: Final = -1
-NESTED_CHARSET: Final = -2  # key_slot of SpecificCharacterSet inside an item
+NEVER: Final = 1 << 40  # greater than any tag; closes the keys of a context
+NESTED_CHARSET: Final = -2  # key of SpecificCharacterSet inside an item
 
+KINDS: Final = ("text", "date", "integer", "real", "reals", "texts")
 KIND_TEXT, KIND_DATE, KIND_INTEGER, KIND_REAL, KIND_REALS, KIND_TEXTS = range(6)
-KINDS: Final = {"text": 0, "date": 1, "integer": 2, "real": 3, "reals": 4, "texts": 5}
 
 TRIM_END, TRIM_BOTH, TRIM_NAME = range(
     3
@@ -69,8 +70,8 @@ DEFLATED_UIDS: Final = SPECIAL_UIDS[3:]
 class Plan(NamedTuple):
     """Constant tables of the compiled functions; a row per key, context, slot or column.
 
-    Keys are sorted by context, then tag. ``column_slots`` lists the slots of each column in the order in
-    which they are asked.
+    Keys are sorted by context, then tag, and NEVER closes each context. Columns are sorted by kind.
+    ``column_slots`` lists the slots of each column in the order in which they are asked.
     """
 
     key_tag: Ints
@@ -80,19 +81,15 @@ class Plan(NamedTuple):
     slot_column: Ints
     column: Ints
     column_slots: Ints
+    kind_start: Ints  # first column of each kind, and the end of the last
     header_of_vr: Bytes
     form_of_vr: Bytes
     uids: Bytes
     uid_length: Ints
-    slot: Ints  # of the few that the walker itself must know: charset, syntax, media class, media instance, SOP class and instance
+    slot: Ints  # the slots that the kernels themselves must know: SLOT_*
 
 
 SLOT_CHARSET, SLOT_SYNTAX, SLOT_MEDIA_CLASS, SLOT_MEDIA_INSTANCE, SLOT_CLASS, SLOT_INSTANCE = range(6)
-
-
-def targets_of(kind: int) -> int:
-    """How many columns there are of a kind."""
-    return sum(KINDS[c.kind] == kind for c in kernel_columns())
 
 
 def vr_code(vr: str) -> int:
@@ -100,9 +97,16 @@ def vr_code(vr: str) -> int:
     return ord(vr[0]) | ord(vr[1]) << 8 if vr else 0
 
 
+@cache
 def kernel_columns() -> tuple[Column, ...]:
-    """Return the columns that the compiled functions fill: two of our own, then all attributes."""
-    return (HIDDEN_CHARSET, TRANSFER_SYNTAX, *ATTRIBUTES)
+    """Columns that the compiled functions fill, sorted by kind; the first is the hidden one of character sets."""
+    return tuple(sorted((HIDDEN_CHARSET, TRANSFER_SYNTAX, *ATTRIBUTES), key=lambda c: KINDS.index(c.kind)))
+
+
+def columns_of(kind: int) -> range:
+    """Numbers of the columns of a kind."""
+    kinds = [KINDS.index(c.kind) for c in kernel_columns()]
+    return range(kinds.index(kind), kinds.index(kind) + kinds.count(kind))
 
 
 def column_paths(column: Column) -> tuple[columns.Path, ...]:
@@ -128,6 +132,7 @@ def _vr_tables() -> tuple[Bytes, Bytes]:
         header[vr_code(vr)] = SHORT_HEADER if vr in SHORT_VRS else LONG_HEADER
         form[vr_code(vr)] = FORM_BINARY if vr in BINARY_VRS else FORM_BYTES if vr in BYTES_VRS else FORM_TEXT
     form[vr_code("SQ")] = 0
+    form[0] = FORM_BYTES  # an implicit element: as for UN, the dictionary says what it holds
     return header, form
 
 
@@ -166,6 +171,7 @@ class _Tree:
             for path in places
         ]
         rows += [(c, CHARSET, NESTED_CHARSET, NONE, NONE) for path, c in self.contexts.items() if path]
+        rows += [(c, NEVER, NONE, NONE, NONE) for c in self.contexts.values()]
         return sorted(rows)
 
 
@@ -177,7 +183,6 @@ def plan() -> Plan:
     slot_column: dict[int, int] = {}
     column_rows: list[tuple[int, ...]] = []
     column_slots: list[int] = []
-    targets = [0] * len(KINDS)
     for number, column in enumerate(kernel_columns()):
         start = len(column_slots)
         for path in column_paths(column):
@@ -208,12 +213,13 @@ def plan() -> Plan:
         key_tag=np.array([k[1] for k in keys], np.int64),
         key=np.array([k[2:] for k in keys], np.int64),
         context=np.array(
-            [(starts[i], starts[i + 1], path in tree.collects) for path, i in tree.contexts.items()], np.int64
+            [(starts[i], starts[i + 1] - 1, path in tree.collects) for path, i in tree.contexts.items()], np.int64
         ),
         slot_vr=np.array([slot_vr[s] for s in range(len(tree.slots))], np.int64),
         slot_column=np.array([slot_column[s] for s in range(len(tree.slots))], np.int64),
         column=np.array(column_rows, np.int64),
         column_slots=np.array(column_slots, np.int64),
+        kind_start=np.array([*(columns_of(k).start for k in range(len(KINDS))), len(kernel_columns())], np.int64),
         header_of_vr=header,
         form_of_vr=form,
         uids=uids,

@@ -277,10 +277,10 @@ def walk(
         # This loop goes from element to element of one frame, and is left for anything that changes the frame.
         while position < end:
             if position + 12 > have:
-                if have < size:
-                    return pause(stack, state, position, last, cursor, 12)
                 if position + 8 > size:
                     return DONE if depth == 0 else TRUNCATED
+                if have < size:
+                    return pause(stack, state, position, last, cursor, 12)
             word = load(words, position + shift)
             tag = tag_of(word)
             if sequence or tag >= limit or tag < DATA_SET:

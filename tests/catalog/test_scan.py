@@ -45,6 +45,12 @@ def same_tables(one: Store, other: Store) -> None:
         assert frame(one, name).equals(frame(other, name)), name
 
 
+def images(folder: Path) -> list[Path]:
+    """Whole images of a folder, by path."""
+    paths = (p for p in sorted(folder.rglob("*")) if p.is_file())
+    return [p for p in paths if p.stat().st_size > 20_000 and p.read_bytes()[128:132] == b"DICM"]
+
+
 def twin(store: Store, root: Path) -> Store:
     """An empty catalogue with the same key, so that its rows can be compared."""
     made = open_or_create_store(root)
@@ -132,7 +138,7 @@ def test_a_header_comes_back_whole(network: Network, scanned: tuple[Store, dict[
     from catalog.archive import find_headers
 
     store, _ = scanned
-    for path in sorted(network.sites["st-mary"].rglob("*.dcm"))[:5]:
+    for path in images(network.sites["st-mary"])[:5]:
         given = dcmread(path, stop_before_pixels=True)
         (found,) = find_headers(store.snapshot(), given.SOPInstanceUID)
         assert found.dataset == given
@@ -186,7 +192,7 @@ def test_the_tables_follow_a_tree_that_changes(network: Network, tmp_path: Path)
 
 
 def test_a_copy_and_a_conflict_are_told_apart(network: Network, tmp_path: Path) -> None:
-    source = sorted(network.sites["st-mary"].rglob("*.dcm"))[0]
+    source = images(network.sites["st-mary"])[0]
     tree = tmp_path / "tree"
     tree.mkdir()
     whole = source.read_bytes()
@@ -229,7 +235,7 @@ def test_two_sites_with_the_same_patient_are_two_patients(network: Network, tmp_
 
 
 def test_a_hostile_tree_is_walked_without_harm(network: Network, tmp_path: Path) -> None:
-    good = sorted(network.sites["st-mary"].rglob("*.dcm"))[0].read_bytes()
+    good = images(network.sites["st-mary"])[0].read_bytes()
     tree = tmp_path / "tree"
     deep = tree / "a\nfolder with a newline"
     deep.mkdir(parents=True)
@@ -260,7 +266,7 @@ def test_a_file_that_vanishes_after_the_walk_is_a_failure(
     network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree = Path(shutil.copytree(network.sites["lyon"], tmp_path / "tree"))
-    victim = sorted(p for p in tree.rglob("*.dcm"))[3]
+    victim = images(tree)[3]
     import catalog.scan.read as reading
 
     real = reading.write_shard
@@ -283,14 +289,14 @@ def test_an_empty_tree_makes_no_snapshot(tmp_path: Path) -> None:
 
 
 def test_one_file_can_be_scanned(network: Network, tmp_path: Path) -> None:
-    path = sorted(network.sites["lyon"].rglob("*.dcm"))[0]
+    path = images(network.sites["lyon"])[0]
     assert scan_serially(path, tmp_path / "catalogue").instances == 1
     assert scan_serially(path, tmp_path / "catalogue").skipped == 1
 
 
 def test_scanning_one_folder_leaves_the_others_of_the_site_alone(network: Network, tmp_path: Path) -> None:
     root = tmp_path / "catalogue"
-    folders = sorted(p for p in network.sites["lyon"].iterdir() if p.is_dir())
+    folders = sorted({p.parent for p in images(network.sites["lyon"])})
     first = scan_serially(folders[0], root)
     second = scan_serially(folders[1], root)
     assert (second.removed, second.skipped) == (0, 0)

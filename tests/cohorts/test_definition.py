@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from cohorts import Definition, Rule, Select
 from cohorts.definition import MOST_RULES
 from hpc.errors import MissingError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EXAMPLE = """
 # A remark.

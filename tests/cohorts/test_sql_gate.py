@@ -24,8 +24,8 @@ GOOD_QUERIES = [
     "SELECT * FROM (VALUES (1), (2)) v(x) EXCEPT SELECT Rows FROM series",
     "SELECT * FROM series WHERE SeriesInstanceUID IN (SELECT SeriesInstanceUID FROM instances)",
     "SELECT unnest(range(3)), row_number() OVER (PARTITION BY site ORDER BY Rows) FROM series QUALIFY true",
-    "SELECT CAST(Rows AS DECIMAL(9, 1)), Rows::INTEGER[], {'a': [1, 2]}, CASE WHEN true THEN 1 END FROM series",
-    "SELECT extract(year FROM StudyDate), trim(Modality), Modality SIMILAR TO 'C.', now(), current_date FROM series",
+    "SELECT CAST(Rows AS DECIMAL(9, 1)), Rows::INTEGER[], {'a': [1, 2]}, CASE WHEN x THEN 1 END FROM series",
+    "SELECT extract(year FROM StudyDate), trim(Modality), Modality SIMILAR TO 'C.', now(), current_date",
     "SELECT quantile_cont(Rows, 0.5), string_agg(Modality, ',' ORDER BY Rows), median(Rows) FROM series",
     "SELECT DISTINCT ON (site) * EXCLUDE (Rows) FROM series TABLESAMPLE 10%",
 ]
@@ -135,7 +135,7 @@ HOSTILE_CONDITIONS = [
     "getenv('HOME') = '/'",
     "current_setting('threads') = 1",
     "read_text('/etc/passwd') = 'x'",
-    "main.lower(Modality) = 'a'",
+    "pg_catalog.lower(Modality) = 'a'",
     "identity.PatientName = 'x'",
     "PatientName = 'x'",
     "series = 1",
@@ -190,9 +190,21 @@ def test_an_order_passes_and_tells_its_columns(text: str, columns: set[str]) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1", "'x'", "ALL", "StudyDate,", "StudyDate LIMIT 1", "Rows) , (Rows", "random()", "Rows OFFSET 2", "Rows;",
-     "(SELECT 1)", "StudyTime", "count(*)", "Rows UNION SELECT 1", "?"],
-)  # fmt: skip
+    [
+        *(
+            "",
+            "1",
+            "'x'",
+            "ALL",
+            "StudyDate,",
+            "StudyDate LIMIT 1",
+            "Rows) , (Rows",
+            "random()",
+            "Rows OFFSET 2",
+        ),
+        *("Rows;", "(SELECT 1)", "StudyTime", "count(*)", "Rows UNION SELECT 1", "?"),
+    ],
+)
 def test_anything_but_an_order_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         check_order(text, SERIES, "order")
@@ -209,10 +221,10 @@ def test_a_misspelt_table_is_answered_with_the_nearest_one() -> None:
 
 
 PIECES = st.sampled_from(
-    ["(", ")", ",", ";", "--", "/*", "*/", "'", '"', "$$", "\n", " ", "1", "true", "Rows", "Modality", "'CT'", "=",
-     "AND", "OR", "NOT", "IN", "AS", "x", "FROM", "series", "SELECT", "UNION", "ALL", "WHERE", "LIMIT", "ORDER BY",
-     "[", "]", "{", "}", ":", "::", "INT", "*", "lambda", "CASE", "WHEN", "THEN", "END", "INTERSECT", "EXCEPT", "?"]
-)  # fmt: skip
+    "( ) , ; -- /* */ ' \" $$ 1 true Rows Modality 'CT' = AND OR NOT IN AS x FROM series SELECT UNION ALL WHERE "
+    "LIMIT ORDER BY [ ] { } : :: INT * lambda CASE WHEN THEN END INTERSECT EXCEPT ?".split()
+    + ["\n"]
+)
 
 
 @settings(max_examples=1500, deadline=None)

@@ -55,8 +55,8 @@ class Run:
         return [pid for pid, _ in self._processes()]
 
     def _processes(self) -> list[tuple[int, str]]:
-        found = {self.process.pid: ""}
         table = _process_table()
+        found = {self.process.pid: table.get(self.process.pid, (0, ""))[1]}
         for _ in range(6):
             found |= {pid: line for pid, (parent, line) in table.items() if parent in found}
         return sorted(found.items())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import time
 
 import pytest
 from conftest import EXECUTORS, MANY
-from toy_job import ToyStage, TreeStage, read_rows, toy_main
+from toy_job import ToyStage, TreeStage, range_task, read_rows, toy_main
 
 from hpc import Session, run_job, signals
 from hpc.errors import InterruptedRunError
@@ -92,8 +93,6 @@ def test_a_signal_to_one_rank_stops_all(start):
     run = start("mpi-4", "--delay", "0.05", "--items", "300")
     wait_for(run, lambda: len(shards(run)) > 2 and len(run.managers()) == 4)
     # the last rank works; it tells rank 0
-    import os
-
     os.kill(run.managers()[-1], signal.SIGUSR1)
     assert run.end().code == 75
 
@@ -104,8 +103,6 @@ def test_a_second_interrupt_stops_at_once(start, executor):
     wait_for(run, lambda: list(run.folder.glob("runs/*/marks/*")))
     time.sleep(0.3)
     managers = run.managers()
-    import os
-
     for _ in range(2):
         os.kill(managers[0], signal.SIGINT)
         time.sleep(0.3)
@@ -190,7 +187,7 @@ class TestInThisProcess:
             results = []
             for name in ("one", "two"):
                 stage = ToyStage(session.staging, name=name)
-                report = session.run(stage, [stage_task(0, 20)], max_size=3)
+                report = session.run(stage, [range_task(0, 20)], max_size=3)
                 assert (report.counts, report.lost, report.stopped) == ({"items": 20}, 0, False)
                 results.append(read_rows(session.staging.finished(name))[0])
                 session.staging.clear()
@@ -221,9 +218,3 @@ class TestInThisProcess:
                 title="toy",
                 executor=executor,
             )
-
-
-def stage_task(start: int, stop: int):
-    from toy_job import range_task
-
-    return range_task(start, stop)
