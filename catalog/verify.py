@@ -29,7 +29,8 @@ _REFERENCES: Final = (
         "every path is in one of files, failures and others",
         """SELECT count(*) FROM (SELECT 1 FROM (
           SELECT site, path, path_bytes FROM files UNION ALL SELECT site, path, path_bytes FROM failures
-          UNION ALL SELECT site, path, path_bytes FROM others) GROUP BY ALL HAVING count(*) > 1)""",
+          UNION ALL SELECT site, path, path_bytes FROM others)
+          GROUP BY site, path, path_bytes HAVING count(*) > 1)""",
     ),
     (
         "every object and version has one row in instances",

@@ -292,10 +292,10 @@ def trim(words: Words, start: int, length: int, how: int) -> tuple[int, int]:
 
 
 @kernel
-def charset_place(values: Ints, row: int, root: int) -> tuple[int, int]:
-    """Where the name of the character set of a value lies: its item's, else the file's."""
-    if values[row, V_CHARSET_SIZE] >= 0:
-        return values[row, V_CHARSET], values[row, V_CHARSET_SIZE]
+def charset_place(noted: Ints, at: int, values: Ints, root: int) -> tuple[int, int]:
+    """Where the name of the character set of a noted value lies: its item's, else the file's."""
+    if noted[at, V_CHARSET_SIZE] >= 0:
+        return noted[at, V_CHARSET], noted[at, V_CHARSET_SIZE]
     return values[root, V_START], values[root, V_LENGTH]
 
 
@@ -382,7 +382,7 @@ def store_texts(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) ->
                 or entries[entry, E_CHARSET] != PLAIN
                 or not same_text(words, start, length, store_words, entries[entry, E_START])
             ):
-                charset, charset_size = charset_place(values, slot, root)
+                charset, charset_size = charset_place(values, slot, values, root)
                 distinct = column[number, COLUMN_DISTINCT] == 1
                 entry = text_entry(
                     words, start, length, number, distinct, charset, charset_size,
@@ -475,10 +475,7 @@ def store_collected(words: Words, values: Ints, found: Ints, n_found: int, row: 
             start, length = trim(words, start, length, column[number, COLUMN_TRIM])
             if length <= 0 or form_of_vr[code] != FORM_TEXT:
                 continue
-            charset, charset_size = charset_place(found, at, -1)
-            if charset_size < 0:
-                root = plan.slot[SLOT_CHARSET]
-                charset, charset_size = values[root, V_START], values[root, V_LENGTH]
+            charset, charset_size = charset_place(found, at, values, plan.slot[SLOT_CHARSET])
             entry = text_entry(
                 words, start, length, rows.codes.shape[0] + number - first_texts, False, charset, charset_size,
                 rows.table, entries, rows.counts, rows.counters, rows.store_words,

@@ -190,11 +190,7 @@ def plan() -> Plan:
             slot_vr[slot] = vr_code(_dictionary_vr(path, column))
             slot_column[slot] = number
             column_slots.append(slot)
-        kind = KINDS[column.kind]
-        column_rows.append(
-            (kind, targets[kind], start, len(column_slots), _trim(column), column.name in DISTINCT)
-        )
-        targets[kind] += 1
+        column_rows.append((start, len(column_slots), _trim(column), column.name in DISTINCT))
     known = [
         (CHARSET,),
         (META_TRANSFER_SYNTAX,),

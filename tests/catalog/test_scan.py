@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from pydicom import dcmread
 
-import catalog.scan.shard
+import catalog.scan.read
 from catalog.engine import query
 from catalog.scan import ScanOptions, ScanReport, scan
 from catalog.store import Store, open_or_create_store, open_store
@@ -152,7 +152,7 @@ def test_a_second_scan_reads_nothing_and_makes_no_snapshot(
 ) -> None:
     root = tmp_path / "catalogue"
     first = scan_serially(network.sites["lyon"], root)
-    monkeypatch.setattr(catalog.scan.shard, "write_shard", None)  # whoever reads now, fails
+    monkeypatch.setattr(catalog.scan.read, "write_shard", None)  # whoever reads now, fails
     again = scan_serially(network.sites["lyon"], root)
     assert (again.snapshot, again.skipped, again.files) == (first.snapshot, first.files, first.files)
     assert (again.instances, again.failures, again.not_dicom, again.removed) == (0, 0, 0, 0)
@@ -161,7 +161,7 @@ def test_a_second_scan_reads_nothing_and_makes_no_snapshot(
 
 def test_the_tables_follow_a_tree_that_changes(network: Network, tmp_path: Path) -> None:
     """Scanned again and again, the catalogue equals one that is made afresh at the end."""
-    tree = Path(shutil.copytree(network.sites["beijing-3"], tmp_path / "tree"))
+    tree = Path(shutil.copytree(network.sites["lyon"], tmp_path / "tree"))
     root = tmp_path / "catalogue"
     files = sorted(p for p in tree.rglob("*") if p.is_file())
     held_back = [p.rename(tmp_path / f"held{i}") for i, p in enumerate(files[::7])]
@@ -267,15 +267,13 @@ def test_a_file_that_vanishes_after_the_walk_is_a_failure(
 ) -> None:
     tree = Path(shutil.copytree(network.sites["lyon"], tmp_path / "tree"))
     victim = images(tree)[3]
-    import catalog.scan.read as reading
-
-    real = reading.write_shard
+    real = catalog.scan.read.write_shard
 
     def remove_then_read(*arguments: Any) -> dict[str, int]:
         victim.unlink(missing_ok=True)
         return real(*arguments)
 
-    monkeypatch.setattr(reading, "write_shard", remove_then_read)
+    monkeypatch.setattr(catalog.scan.read, "write_shard", remove_then_read)
     report = scan_serially(tree, tmp_path / "catalogue")
     assert report.failures == network.truth["lyon"].failures + 1
     failures = frame(open_store(tmp_path / "catalogue"), "failures")

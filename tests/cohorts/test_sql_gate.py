@@ -221,9 +221,60 @@ def test_a_misspelt_table_is_answered_with_the_nearest_one() -> None:
 
 
 PIECES = st.sampled_from(
-    "( ) , ; -- /* */ ' \" $$ 1 true Rows Modality 'CT' = AND OR NOT IN AS x FROM series SELECT UNION ALL WHERE "
-    "LIMIT ORDER BY [ ] { } : :: INT * lambda CASE WHEN THEN END INTERSECT EXCEPT ?".split()
-    + ["\n"]
+    [
+        *(
+            "(",
+            ")",
+            ",",
+            ";",
+            "--",
+            "/*",
+            "*/",
+            "'",
+            '"',
+            "$$",
+            "\n",
+            "1",
+            "true",
+            "Rows",
+            "Modality",
+            "'CT'",
+            "=",
+        ),
+        *(
+            "AND",
+            "OR",
+            "NOT",
+            "IN",
+            "AS",
+            "x",
+            "FROM",
+            "series",
+            "SELECT",
+            "UNION",
+            "ALL",
+            "WHERE",
+            "LIMIT",
+            "?",
+        ),
+        *(
+            "ORDER BY",
+            "[",
+            "]",
+            "{",
+            "}",
+            ":",
+            "::",
+            "INT",
+            "*",
+            "lambda",
+            "CASE",
+            "WHEN",
+            "THEN",
+            "END",
+            "EXCEPT",
+        ),
+    ]
 )
 
 

@@ -118,7 +118,6 @@ def test_a_second_interrupt_stops_at_once(start, executor):
         {"SLURM_PROCID": "0", "SLURM_NTASKS": "4"},
         {"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4", "SLURM_JOB_ID": "1"},
         {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"},
-        {"PMIX_RANK": "3"},
     ],
 )
 def test_copies_that_believe_to_be_alone_are_wrong_use(start, environment):
