@@ -186,7 +186,13 @@ class Engine:
             return UnreadableTableError(
                 f"a file of the catalogue cannot be read; `cohortium verify` says which: {text}"
             )
-        if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
+        if isinstance(
+            error,
+            duckdb.BinderException
+            | duckdb.CatalogException
+            | duckdb.ParserException
+            | duckdb.PermissionException,
+        ):
             return UsageError(f"the query is not valid: {text}")
         kind = type(error).__name__.removesuffix("Exception")
         return UsageError(

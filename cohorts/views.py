@@ -156,7 +156,8 @@ def _distinct(column: Column) -> tuple[Column, str]:
 
 
 _DISAGREE: Final = frozenset({"PatientKey", "StudyDate", "PatientSex"})
-_MODALITIES: Final = 'list_sort(list_distinct(list("Modality")))'
+# Null, not an empty list, where no series has one: a rule then has no answer, instead of a no.
+_MODALITIES: Final = 'list_sort(list_distinct(list("Modality") FILTER (WHERE "Modality" IS NOT NULL)))'
 
 
 def _derived(name: str, kind: Kind, level: Level, text: str, sql: str) -> tuple[Column, str]:

@@ -12,50 +12,15 @@ from typing import Any
 import polars as pl
 import pytest
 from pydicom import dcmread
+from scans import frame, images, same_tables, scan_serially, twin
 
 import catalog.scan.read
 from catalog.engine import query
-from catalog.scan import ScanOptions, ScanReport, scan
-from catalog.store import Store, open_or_create_store, open_store
+from catalog.scan import ScanOptions, ScanReport
+from catalog.store import Store, open_store
 from catalog.synthetic import Network
 from catalog.verify import verify
 from hpc.errors import UsageError
-
-# What a run writes of itself; everything else is the same whoever reads the files, and when.
-RUN_COLUMNS = ("job",)
-
-
-def scan_serially(path: Path, root: Path, site: str = "a", **options: Any) -> ScanReport:
-    report = scan(ScanOptions((path,), root, site, executor="serial", **options))
-    assert report is not None
-    return report
-
-
-def frame(store: Store, name: str, number: int | None = None) -> pl.DataFrame:
-    """Rows of a table in an order of their own, without what tells the run."""
-    table = store.snapshot(number).tables[name]
-    rows = pl.concat([pl.read_parquet(f) for f in table.files]) if table.files else pl.DataFrame()
-    rows = rows.drop([c for c in RUN_COLUMNS if c in rows.columns])
-    keys = [c for c in ("site", "SeriesInstanceUID", "file_id") if c in rows.columns]
-    return rows.sort(keys) if keys else rows
-
-
-def same_tables(one: Store, other: Store) -> None:
-    for name in one.snapshot().tables:
-        assert frame(one, name).equals(frame(other, name)), name
-
-
-def images(folder: Path) -> list[Path]:
-    """Whole images of a folder, by path."""
-    paths = (p for p in sorted(folder.rglob("*")) if p.is_file())
-    return [p for p in paths if p.stat().st_size > 20_000 and p.read_bytes()[128:132] == b"DICM"]
-
-
-def twin(store: Store, root: Path) -> Store:
-    """An empty catalogue with the same key, so that its rows can be compared."""
-    made = open_or_create_store(root)
-    shutil.copy(store.root / "restricted" / "key", root / "restricted" / "key")
-    return made
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+# The modalities of grouped series as polars collects them: null where no series has one.
+_FOUND = pl.col("Modality").drop_nulls().unique().sort()
+MODALITIES = pl.when(_FOUND.count() > 0).then(_FOUND.implode()).alias("modalities")
+
 
 @dataclass(frozen=True)
 class SmallCatalog:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from small_catalog import make_rows, write_catalog
+from small_catalog import MODALITIES, make_rows, write_catalog
 
 import cohorts
 from cohorts import Definition, Rule, Select
@@ -67,7 +67,7 @@ def grouped(series: pl.DataFrame, key: str) -> pl.DataFrame:
         .agg(
             *([] if key == "PatientKey" else [pl.col("PatientKey").min(), pl.col("StudyDate").min()]),
             pl.col("PatientSex").min(),
-            pl.col("Modality").drop_nulls().unique().sort().alias("modalities"),
+            MODALITIES,
             pl.col("StudyInstanceUID").n_unique().alias("n_studies"),
             pl.len().cast(pl.Int64).alias("n_series"),
             pl.col("n_instances").sum(),
