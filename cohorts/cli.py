@@ -9,6 +9,7 @@ import typer
 
 import catalog.cli
 import cohorts.commands
+import cohorts.demo
 import hpc.cli
 from hpc.errors import CohortiumError, InterruptedRunError, MissingError, UsageError
 
@@ -25,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _room in (catalog.cli, cohorts.commands, hpc.cli):
+for _room in (catalog.cli, cohorts.commands, cohorts.demo, hpc.cli):
     _room.register(app)
 
 

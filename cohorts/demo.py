@@ -68,7 +68,7 @@ def demo(
     definition.write_text(DEFINITION, encoding="utf-8")
     _show(["cohortium", "sql", QUESTION, "--catalog", str(catalog)])
     _show(["cohortium", "failures", "--catalog", str(catalog)])
-    _show(["cohortium", "cohort", "show", str(definition), "--catalog", str(catalog), "--by", "site"])
+    _show(["cohortium", "cohort", "show", str(definition), "--catalog", str(catalog)])
     export = to / "chest-ct"
     _show(
         [

@@ -48,7 +48,8 @@ def commit(session: Session, plan: Plan, store: Store, site: str, settlement: Se
     session.run(derive, tasks)
     rewritten = rewrite_tasks(instances, base)
     rewrite = RewriteStage(staging, instances, store.root)
-    session.run(rewrite, rewritten)
+    if rewritten:
+        session.run(rewrite, rewritten)
     added = [
         *settlement.files,
         *_shard_files(staging, derive.name, plan.job),

@@ -80,7 +80,7 @@ class SeriesStage(WholeTasks):
     instances: Instances
     parts: int
     name: str = "series"
-    unit: str = "parts"
+    unit: str = "series"
 
     def work(self, task: Task, mark: Mark) -> Outcome:
         """Derive one part of the series."""
@@ -115,7 +115,7 @@ class RewriteStage(WholeTasks):
     instances: Instances
     root: Path
     name: str = "rewrite"
-    unit: str = "tables' files"
+    unit: str = "rows"
 
     def work(self, task: Task, mark: Mark) -> Outcome:
         """Rewrite one file."""
