@@ -60,7 +60,9 @@ if TYPE_CHECKING:
     from catalog.headers.slots import Plan
 
 ROWS, ENTRIES, STORED = range(3)  # counters
-R_INDEX, R_SIZE, R_MTIME, R_HEADER, R_PIXEL_OFFSET, R_PIXEL_LENGTH, R_TRUNCATED, R_RAW = range(8)
+R_INDEX, R_SIZE, R_MTIME, R_HEADER, R_PIXEL_OFFSET, R_PIXEL_LENGTH, R_TRUNCATED, R_SOURCE, R_RAW = range(9)
+RECORD_WIDTH: Final = 9
+SOURCE_KERNEL, SOURCE_SLOW = 0, 1
 E_START, E_LENGTH, E_CHARSET, E_TARGET, E_LOCAL, E_ROW, E_CLEAN = range(7)
 PLAIN: Final = -1  # E_CHARSET of ASCII text, which reads alike under every character set
 NO_CHARSET: Final = -2
@@ -108,7 +110,7 @@ def new_rows(capacity: int, scale: int) -> Rows:
     store = np.empty((4 << 20) * scale + capacity * 512, np.uint8)
     return Rows(
         counters=np.zeros(4, np.int64),
-        record=np.empty((capacity, 8), np.int64),
+        record=np.zeros((capacity, RECORD_WIDTH), np.int64),
         valid=np.zeros((len(kernel_columns()), (capacity + 7) // 8), np.uint8),
         codes=np.zeros((len(columns_of(KIND_TEXT)), capacity), np.int32),
         dates=np.zeros((len(columns_of(KIND_DATE)), capacity), np.int32),

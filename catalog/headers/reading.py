@@ -20,8 +20,10 @@ from catalog.headers.cells import (
     R_PIXEL_OFFSET,
     R_RAW,
     R_SIZE,
+    R_SOURCE,
     R_TRUNCATED,
     ROWS,
+    SOURCE_KERNEL,
     store_row,
 )
 from catalog.headers.kernel import SLACK, kernel
@@ -262,6 +264,7 @@ def record_row(
     record[R_PIXEL_LENGTH] = state[PIXEL_LENGTH]
     record[R_TRUNCATED] = truncated
     record[R_RAW] = kept
+    record[R_SOURCE] = SOURCE_KERNEL
     raw_ends[row + 1] = raw_ends[row] + (state[HEADER_END] if kept else 0)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from catalog.synthetic.anatomy import LUNG_X_MM, Chest, Grid, Point
-from catalog.synthetic.images import CT_IMAGE, binary_frames
+from catalog.synthetic.images import CT_IMAGE, decimals
 from catalog.synthetic.study import Series, code, reference, sequence, series_dataset
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def segmentation(series: Series, source: Series, grid: Grid, segments: Sequence[
         *(reference(CT_IMAGE, source.instance_uid(z)) for z in used)
     )
     ds.ReferencedSeriesSequence = sequence(referenced)
-    ds.PixelData = binary_frames(np.stack([segments[n].mask[z] for n, z in frames]))
+    ds.PixelData = _packed(np.stack([segments[n].mask[z] for n, z in frames]))
     return ds
 
 
@@ -156,7 +156,7 @@ def _shared(grid: Grid) -> Dataset:
 def _frame(source: Series, grid: Grid, segment: int, z: int) -> Dataset:
     content, position, identity, derivation, group = (Dataset() for _ in range(5))
     content.DimensionIndexValues = [segment + 1, z + 1]
-    position.ImagePositionPatient = _decimals(grid.position_mm(z))
+    position.ImagePositionPatient = decimals(*grid.position_mm(z))
     identity.ReferencedSegmentNumber = segment + 1
     image = reference(CT_IMAGE, source.instance_uid(z))
     purpose = code("121322", "DCM", "Source image for image processing operation")
@@ -193,10 +193,12 @@ def _contours(source: Series, grid: Grid, centre: Point, half_axes: Point) -> li
             item.ContourImageSequence = sequence(reference(CT_IMAGE, source.instance_uid(index)))
             item.ContourGeometricType = "CLOSED_PLANAR"
             item.NumberOfContourPoints = len(polygon)
-            item.ContourData = [text for point in polygon for text in _decimals(point)]
+            item.ContourData = [text for point in polygon for text in decimals(*point)]
             contours.append(item)
     return contours
 
 
-def _decimals(point: Point) -> list[str]:
-    return [f"{value:.4f}" for value in point]
+def _packed(mask: NDArray[np.bool_]) -> bytes:
+    """Frames of a mask, one bit a pixel, lowest bit first (PS3.5, 8.1.1), of even length."""
+    packed = np.packbits(mask.reshape(-1), bitorder="little").tobytes()
+    return packed + b"\0" * (len(packed) % 2)

@@ -13,7 +13,6 @@ from catalog.synthetic.study import Series, code, sequence, series_dataset
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
@@ -25,11 +24,10 @@ UPTAKE_S = 3600.0  # from injection to the start of the PET series
 
 
 def ct_images(
-    series: Series, labels: Labels, grid: Grid, kernel: str, rng: np.random.Generator
+    series: Series, labels: Labels, grid: Grid, kernel: str, noise_hu: float, rng: np.random.Generator
 ) -> Iterator[Dataset]:
-    """Axial CT slices from the feet up; sharp kernels have more noise."""
-    noise = 45.0 if kernel.startswith(("Bl", "B_SHARP", "YA", "LUNG")) else 12.0
-    stored = np.clip(noisy(HOUNSFIELD, labels, rng, noise) + 1024, 0, 4095).astype("<u2")
+    """Axial CT slices from the feet up."""
+    stored = np.clip(noisy(HOUNSFIELD, labels, rng, noise_hu) + 1024, 0, 4095).astype("<u2")
     common = series_dataset(series)
     _acquisition(common, ["ORIGINAL", "PRIMARY", "AXIAL"])
     _ct(common, kernel)
@@ -56,7 +54,7 @@ def localizer(series: Series, labels: Labels, grid: Grid) -> Dataset:
     ds.PixelSpacing = [grid.spacing_mm[0], grid.spacing_mm[2]]
     ds.SliceThickness = None
     ds.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
-    ds.ImagePositionPatient = _decimals(
+    ds.ImagePositionPatient = decimals(
         grid.origin_mm[0], 0.0, grid.origin_mm[2] + (grid.shape[0] - 1) * grid.spacing_mm[0]
     )
     ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = "-1024", "1", "HU"
@@ -158,7 +156,7 @@ def _pixels(ds: Dataset, grid: Grid, *, bits: int) -> None:
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
     _, ds.Rows, ds.Columns = grid.shape
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, bits, bits - 1, 0
-    ds.PixelSpacing = _decimals(*grid.spacing_mm[1:])
+    ds.PixelSpacing = decimals(*grid.spacing_mm[1:])
     ds.SliceThickness = f"{grid.spacing_mm[0]:g}"
     ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
 
@@ -168,16 +166,11 @@ def _slice(common: Dataset, series: Series, grid: Grid, index: int) -> Dataset:
     ds.update(common)
     ds.SOPInstanceUID = series.instance_uid(index)
     position = grid.position_mm(index)
-    ds.ImagePositionPatient = _decimals(*position)
+    ds.ImagePositionPatient = decimals(*position)
     ds.SliceLocation = f"{position[2]:.3f}"
     return ds
 
 
-def _decimals(*values: float) -> list[str]:
+def decimals(*values: float) -> list[str]:
+    """Decimal strings (PS3.5, 6.2) of at most four places."""
     return [f"{value:.4f}".rstrip("0").rstrip(".") for value in values]
-
-
-def binary_frames(mask: NDArray[np.bool_]) -> bytes:
-    """Pack frames of a mask one bit a pixel, lowest bit first (PS3.5, 8.1.1), of even length."""
-    packed = np.packbits(mask.reshape(-1), bitorder="little").tobytes()
-    return packed + b"\0" * (len(packed) % 2)

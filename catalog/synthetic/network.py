@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catalog.synthetic.study import Study
+
+
+SHARP_NOISE_HU: Final = 45.0
+SMOOTH_NOISE_HU: Final = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def _write_study(
 
     middle = slices // 2
     skip = frozenset(range(middle, middle + accidents.missing_slices))
-    thin = images.ct_images(scan.thin(), scan.labels, grid, scanner.kernels[0], rng)
+    thin = images.ct_images(scan.thin(), scan.labels, grid, scanner.kernels[0], SHARP_NOISE_HU, rng)
     writer.put_series(scan, scan.thin(), thin, syntax=scanner.syntax, spacing_mm=scanner.thin_mm, skip=skip)
     _write_thick(writer, scan, accidents)
     for name in accidents.objects:
@@ -111,7 +115,8 @@ def _write_thick(writer: SiteWriter, scan: Scan, accidents: Accidents) -> None:
     slices = max(4, ceil(scan.grid.shape[0] * scanner.thin_mm / scanner.thick_mm))
     grid = Grid.centred((slices, *scan.grid.shape[1:]), (scanner.thick_mm, *scan.grid.spacing_mm[1:]))
     series = scan.thick()
-    stack = list(images.ct_images(series, scan.chest.labels(grid), grid, scanner.kernels[1], scan.rng))
+    labels = scan.chest.labels(grid)
+    stack = list(images.ct_images(series, labels, grid, scanner.kernels[1], SMOOTH_NOISE_HU, scan.rng))
     damage: dict[int, Callable[[bytes], bytes]] = {}
     if accidents.cut_pixels:
         damage[slices - 1] = cut_in_pixels

@@ -19,7 +19,7 @@ class Accidents:
     Attributes
     ----------
     objects : tuple of str
-        Further objects: keys of :data:`catalog.synthetic.network.OBJECTS`.
+        Further objects: keys of :data:`catalog.synthetic.extras.OBJECTS`.
     missing_slices : int
         Slices that never arrived from the middle of the thin series.
     cut_pixels, no_preamble : bool
@@ -27,7 +27,7 @@ class Accidents:
     duplicate, conflict : bool
         True where one object is stored twice: byte for byte, or with another content under the same UID.
     junk : tuple of str
-        Files that are no objects: keys of :data:`catalog.synthetic.network.JUNK`.
+        Files that are no objects: keys of :data:`catalog.synthetic.extras.JUNK`.
     """
 
     objects: tuple[str, ...] = ()
