@@ -81,8 +81,10 @@ class Engine:
         self._limits = limits
         self._files = frozenset(f for v in views.values() for f in v.files)
         scratch = tempfile.mkdtemp(prefix="cohortium-")  # made by DuckDB itself, others could read it
-        weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
-        self._connection = _connect(limits, scratch)
+        # In a list that the finalizer can empty: it runs at exit too, and DuckDB complains there of
+        # connections that outlive its module.
+        self._held = [_connect(limits, scratch)]
+        weakref.finalize(self, _release, self._held, scratch)
         self._connection.execute("SET parquet_metadata_cache = true")
         for view in views.values():
             self._create(view)
@@ -122,6 +124,10 @@ class Engine:
             raise UsageError(f"the query is not valid: {error}") from None
         except duckdb.Error as error:
             raise self._translated(error) from None
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return self._held[0]
 
     def _streamed(self, query: str, batch_rows: int) -> Iterator[Row]:
         with self._running() as cursor:
@@ -196,8 +202,13 @@ class Engine:
             return UsageError(f"the query is not valid: {text}")
         kind = type(error).__name__.removesuffix("Exception")
         return UsageError(
-            f"a cell does not fit what the query does with it ({kind}); TRY_CAST and TRY give null instead"
+            f"a cell or value does not fit what the query does with it ({kind}); TRY_CAST and TRY give null instead"
         )
+
+
+def _release(held: list[duckdb.DuckDBPyConnection], scratch: str) -> None:
+    held.clear()
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _connect(limits: Limits, scratch: str) -> duckdb.DuckDBPyConnection:

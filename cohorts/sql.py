@@ -8,6 +8,7 @@ gate is not an ornament.
 
 from __future__ import annotations
 
+import atexit
 import json
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -188,6 +189,7 @@ def _check_text(text: str, what: str, most: int) -> None:
 def _parser() -> duckdb.DuckDBPyConnection:
     import duckdb
 
+    atexit.register(_parser.cache_clear)  # DuckDB complains where a connection outlives its module
     return duckdb.connect(config={"threads": 1, "enable_external_access": False, "lock_configuration": True})
 
 

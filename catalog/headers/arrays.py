@@ -60,6 +60,7 @@ class Texts(NamedTuple):
     values: pa.Array
     codes: npt.NDArray[np.int32] | None  # new code of each old one, where two spellings read alike
     repaired: npt.NDArray[np.bool_] | None  # of each old code
+    empty: int | None  # new code of what decodes to nothing, and is null
 
 
 @kernel
@@ -137,6 +138,8 @@ def _text_column(
         repaired |= filled & text.repaired[codes[:n]]
     if text.codes is not None:
         codes = text.codes[codes]
+        if text.empty is not None:
+            valid = valid & ~np.packbits(codes == text.empty, bitorder="little")
     indices = pa.Array.from_buffers(pa.int32(), n, [pa.py_buffer(valid), pa.py_buffer(codes)])
     if column.name in DISTINCT:
         return text.values.take(indices)
@@ -169,7 +172,7 @@ class _Dictionaries:
         if self._entries[low:high, E_CLEAN].any():
             return self._decoded(low, high, column)
         buffers = [None, pa.py_buffer(self._ends[low : high + 1]), pa.py_buffer(self._data)]
-        return Texts(pa.Array.from_buffers(pa.string(), high - low, buffers), None, None)
+        return Texts(pa.Array.from_buffers(pa.string(), high - low, buffers), None, None, None)
 
     def _decoded(self, low: int, high: int, column: Column) -> Texts:
         """Decode what is not plain ASCII, and tidy what holds several values."""
@@ -182,7 +185,7 @@ class _Dictionaries:
             text = tidy(text, column.vr)
             codes[code] = numbers.setdefault(text, len(numbers))
         values = pa.array(list(numbers), pa.string())
-        return Texts(values, codes, repaired if repaired.any() else None)
+        return Texts(values, codes, repaired if repaired.any() else None, numbers.get(""))
 
     def _charset(self, entry: Any) -> str:
         """Return the name of the character set of an entry; empty where there is none, or none is needed."""

@@ -18,6 +18,7 @@ from catalog.headers.numbers import (
     byte_at,
     days_since_1970,
     decimal,
+    holds_numbers,
     value_end,
     whole,
     width,
@@ -305,7 +306,7 @@ def charset_place(noted: Ints, at: int, values: Ints, root: int) -> tuple[int, i
 def first_number(words: Words, start: int, length: int, code: int, form: int) -> float:
     """First number of a value; NaN where it is none."""
     if form == FORM_BINARY:
-        number = binary(words, start, code) if 0 < width(code) <= length else np.nan
+        number = binary(words, start, code) if holds_numbers(length, code) else np.nan
         return number if np.isfinite(number) else np.nan
     return decimal(words, start, value_end(words, start, start + length))
 
@@ -314,7 +315,7 @@ def first_number(words: Words, start: int, length: int, code: int, form: int) ->
 def first_whole(words: Words, start: int, length: int, code: int, form: int) -> tuple[bool, int]:
     """First whole number of a value."""
     if form == FORM_BINARY:
-        return binary_whole(words, start, code) if 0 < width(code) <= length else (False, 0)
+        return binary_whole(words, start, code) if holds_numbers(length, code) else (False, 0)
     return whole(words, start, value_end(words, start, start + length))
 
 
@@ -325,10 +326,9 @@ def append_numbers(
     """Append all numbers of a value to a list column from ``at`` on; return their end, or NONE where one is none."""
     end = start + length
     if form == FORM_BINARY:
-        size = width(code)
-        if size == 0 or length < size:
+        if not holds_numbers(length, code):
             return NONE
-        for place in range(start, end - size + 1, size):
+        for place in range(start, end, width(code)):
             number = binary(words, place, code)
             if not np.isfinite(number):
                 return NONE

@@ -181,6 +181,13 @@ def width(code: int) -> int:
 
 
 @kernel
+def holds_numbers(length: int, code: int) -> bool:
+    """Whether a value of a binary VR is one or more numbers."""
+    size = width(code)
+    return size > 0 and length >= size and length % size == 0
+
+
+@kernel
 def binary(words: Words, at: int, code: int) -> float:
     """One number of a binary VR."""
     word = load(words, at)

@@ -272,7 +272,6 @@ def record_row(
 def read_many(
     paths: Bytes,
     places: Ints,
-    first: int,
     base: int,
     keep_raw: bool,
     buffer: Bytes,
@@ -283,7 +282,7 @@ def read_many(
     plan: Plan,
     rows: Rows,
 ) -> int:
-    """Read the files from ``first`` on, as far as rows and buffer reach.
+    """Read files as far as rows and buffer reach.
 
     Parameters
     ----------
@@ -307,7 +306,7 @@ def read_many(
     values = np.zeros((len(plan.slot_vr), VALUE_WIDTH), np.int64)
     found = np.empty((max(len(rows.entries) // 4, 1024), FOUND_WIDTH), np.int64)
     stat, scratch = np.zeros(STATX_WORDS, np.uint64), np.zeros(8, np.uint8)
-    for file in range(first, len(places)):
+    for file in range(len(places)):
         row = rows.counters[ROWS]
         top = raw_ends[row]
         if row > 0 and top + ROOM > len(buffer):

@@ -277,10 +277,13 @@ def walk(
         # This loop goes from element to element of one frame, and is left for anything that changes the frame.
         while position < end:
             if position + 12 > have:
-                if position + 8 > size:
-                    return DONE if depth == 0 else TRUNCATED
+                if position >= size:
+                    return TRUNCATED
                 if have < size:
-                    return pause(stack, state, position, last, cursor, 12)
+                    return pause(stack, state, position, last, cursor, min(12, size - position))
+                if position + 8 > size:
+                    rest = load(words, position + shift) << np.uint64(8 * (8 - (size - position)))
+                    return DONE if depth == 0 and rest == 0 else TRUNCATED
             word = load(words, position + shift)
             tag = tag_of(word)
             if sequence or tag >= limit or tag < DATA_SET:

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from hpc.tasks import Task
 
 _ORDER, _REPLY = 1, 2
-_HELLO, _DONE, _FAILED, _STOP = range(4)
+_HELLO, _DONE, _FAILED, _STOP, _BYE = range(5)
 _FIRST_PAUSE_S: Final = 50e-6
 _LAST_PAUSE_S: Final = 2e-3
+_FAREWELL_S: Final = 10.0
 
 
 def world() -> Any:
@@ -96,6 +97,17 @@ class MpiExecutor:
         if self._watch is not None:
             self._watch.stop()
         self._tell_all(None)
+        self._see_off()
+
+    def _see_off(self) -> None:
+        """Receive every worker's last message: one still on its way would keep its rank from ending MPI."""
+        ends = time.monotonic() + _FAREWELL_S
+        here = self.workers
+        while here:
+            message = _receive(self._communicator, _REPLY, lambda: time.monotonic() > ends)
+            if message is None:
+                return
+            here -= message[1] == _BYE
 
     def _tell_all(self, message: Any) -> None:
         for rank in range(1, self.workers + 1):
@@ -131,6 +143,7 @@ def told(error: BaseException) -> str:
 def _serve(communicator: Any, worker: int) -> None:
     welcome = _receive(communicator, _ORDER, lambda: False)
     if welcome is None:
+        communicator.send((worker, _BYE, None), 0, _REPLY)
         return
     staging, manager = welcome
     watch = WorkerWatch(staging, worker, manager, lambda text: end_all(communicator, 1, text))
@@ -149,6 +162,7 @@ def _serve(communicator: Any, worker: int) -> None:
     while True:
         order = _receive(communicator, _ORDER, idle)
         if order is None:
+            communicator.send((worker, _BYE, None), 0, _REPLY)
             return
         body, task = order
         try:

@@ -325,10 +325,10 @@ def test_rules_that_do_not_fit_are_named(opened: Catalog, rule: str, message: st
 
 def test_a_cell_that_breaks_a_rule_is_not_quoted(opened: Catalog) -> None:
     rules = (CT[0], Rule("number", "include", "CAST(SeriesDescription AS INTEGER) > 1"))
-    with pytest.raises(UsageError, match=r'rule "number": a cell does not fit.*TRY_CAST') as caught:
+    with pytest.raises(UsageError, match=r'rule "number": a cell or value does not fit.*TRY_CAST') as caught:
         _ = opened.cohort(Definition("x", "series", rules)).counts
     assert "Thorax" not in str(caught.value)
-    with pytest.raises(UsageError, match="a cell does not fit"):
+    with pytest.raises(UsageError, match="a cell or value does not fit"):
         opened.cohort(Definition("x", "series", rules)).frame()
 
 
