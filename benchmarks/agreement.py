@@ -1,9 +1,16 @@
-"""Do our rows say what pydicom says? Asked before anything is timed."""
+"""Do our rows say what pydicom says? `python benchmarks/agreement.py LIST` asks before anything is timed.
+
+Prints one line of JSON: files, cells, different cells; and each difference to stderr.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+import warnings
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pydicom import dcmread
@@ -87,3 +94,17 @@ def _cell(value: Any, kind: str) -> Any:
 
 def _day(text: str) -> date:
     return datetime.strptime(text, "%Y%m%d").date()
+
+
+def main() -> None:
+    paths = Path(sys.argv[1]).read_bytes().split(b"\0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cells, differences = compare(paths)
+    for line in differences[:10]:
+        print(line, file=sys.stderr)
+    print(json.dumps({"files": len(paths), "cells": cells, "different": len(differences)}))
+
+
+if __name__ == "__main__":
+    main()

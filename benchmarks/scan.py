@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +22,7 @@ from readers import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 HERE: Final = Path(__file__).parent
 SIDE_BY_SIDE: Final = 4096  # files that every reader reads; one batch, one row group
@@ -88,26 +88,21 @@ def _machine() -> dict[str, Any]:
 
 
 def _agreement(paths: Sequence[bytes]) -> dict[str, Any]:
-    from agreement import compare
-
     _say(f"comparing {len(paths)} files with pydicom")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        cells, differences = compare(paths)
-    for line in differences[:10]:
-        _say(line)
-    return {"files": len(paths), "cells": cells, "different": len(differences)}
+    with _listing(paths) as name:
+        done = subprocess.run(
+            [sys.executable, HERE / "agreement.py", name], stdout=subprocess.PIPE, text=True, check=True
+        )
+    return json.loads(done.stdout)
 
 
 def _measure(names: Sequence[str], paths: Sequence[bytes], repeats: int) -> Iterator[dict[str, Any]]:
-    with tempfile.NamedTemporaryFile() as listing:
-        listing.write(b"\0".join(paths))
-        listing.flush()
+    with _listing(paths) as listing:
         for name in names:
             _say(f"{name}: {len(paths)} files")
             times = min(repeats, 2) if name in SLOW else repeats
             done = subprocess.run(
-                [sys.executable, HERE / "readers.py", name, listing.name, str(times)],
+                [sys.executable, HERE / "readers.py", name, listing, str(times)],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 text=True,
@@ -115,6 +110,14 @@ def _measure(names: Sequence[str], paths: Sequence[bytes], repeats: int) -> Iter
             )
             failed = {"reader": name, "missing": f"ended with exit code {done.returncode}"}
             yield json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else failed
+
+
+@contextmanager
+def _listing(paths: Sequence[bytes]) -> Iterator[str]:
+    with tempfile.NamedTemporaryFile() as listing:
+        listing.write(b"\0".join(paths))
+        listing.flush()
+        yield listing.name
 
 
 def _jobs(folder: Path, files: int, repeats: int) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -54,7 +55,8 @@ def main() -> None:
     0 done, 1 failed, 2 wrong use, 3 done but some inputs failed, 75 stopped early and can be resumed.
     """
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if isinstance(stream, TextIOWrapper):  # a path may hold what the terminal's encoding does not
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except CohortiumError as error:

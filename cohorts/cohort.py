@@ -186,7 +186,8 @@ class Cohort(RowSet):
     def counts(self) -> Mapping[str, int]:
         """Number of instances, series, studies and patients.
 
-        Patients are counted by PatientKey: rows without one belong to no known patient.
+        Patients are counted by PatientKey: rows without one belong to no known patient. At level instance
+        an object that came with two contents under one UID counts twice, as it has two rows.
         """
         return self._counted.counts()
 

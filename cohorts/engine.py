@@ -202,7 +202,8 @@ class Engine:
             return UsageError(f"the query is not valid: {text}")
         kind = type(error).__name__.removesuffix("Exception")
         return UsageError(
-            f"a cell or value does not fit what the query does with it ({kind}); TRY_CAST and TRY give null instead"
+            f"a cell or value does not fit what the query does with it ({kind}); "
+            "TRY_CAST and TRY give null instead"
         )
 
 

@@ -55,6 +55,8 @@ from catalog.headers.reading import (
     ROOM,
     SPECIAL,
     TOO_LONG,
+    Scratch,
+    new_scratch,
     read_many,
 )
 from catalog.headers.slots import NONE, Plan, plan
@@ -112,6 +114,7 @@ class _Batch:
         self.buffer: Bytes = np.empty(min(BUFFER, capacity << 15) + ROOM * (scale + 1), np.uint8)
         self.words: Words = overlapping_words(self.buffer)
         self.raw_ends: Ints = np.zeros(capacity + 1, np.int64)
+        self.scratch: Scratch = new_scratch(self.rows)
         self.slow_raw: list[bytes | None] = []
         self.failures: list[tuple[object, ...]] = []
         self.others: list[tuple[object, ...]] = []
@@ -183,11 +186,12 @@ class Reader:
                 outcome = self._examine(first)
             else:
                 outcome = self._read(batch, first, self._paths[first : first + MOST_ROWS])
-            for place, (verdict, size, mtime, error) in enumerate(outcome.tolist()):
+            for place in np.flatnonzero(outcome[:, 0] != DONE).tolist():
+                verdict, size, mtime, error = outcome[place].tolist()
                 file = _File(first + place, self._paths[first + place], size, mtime)
                 if verdict == FULL or (verdict in SLOW and not self._add_slowly(batch, file)):
                     yield self._alone(file)
-                elif verdict not in SLOW and verdict != DONE:
+                elif verdict not in SLOW:
                     batch.miss(file, verdict, error)
             first += len(outcome)
             if len(batch) or batch.failures or batch.others:
@@ -209,6 +213,7 @@ class Reader:
             self._progress,
             self._plan,
             batch.rows,
+            batch.scratch,
         )
         return outcome[:done]
 

@@ -19,6 +19,7 @@ from catalog.headers.numbers import (
     days_since_1970,
     decimal,
     holds_numbers,
+    plain_decimal,
     value_end,
     whole,
     width,
@@ -308,7 +309,8 @@ def first_number(words: Words, start: int, length: int, code: int, form: int) ->
     if form == FORM_BINARY:
         number = binary(words, start, code) if holds_numbers(length, code) else np.nan
         return number if np.isfinite(number) else np.nan
-    return decimal(words, start, value_end(words, start, start + length))
+    number, stop = plain_decimal(words, start, start + length)
+    return decimal(words, start, stop) if np.isnan(number) else number
 
 
 @kernel
@@ -336,10 +338,11 @@ def append_numbers(
             at += 1
         return at
     while start <= end:
-        stop = value_end(words, start, end)
-        number = decimal(words, start, stop)
+        number, stop = plain_decimal(words, start, end)
         if np.isnan(number):
-            return NONE
+            number = decimal(words, start, stop)
+            if np.isnan(number):
+                return NONE
         children[target, at] = number
         at += 1
         start = stop + 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from catalog.headers.kernel import kernel
-from catalog.headers.slots import NONE, vr_code
+from catalog.headers.slots import LONG_HEADER, NONE, vr_code
 
 if TYPE_CHECKING:
     from catalog.headers.kernel import Bytes, Ints, Words
@@ -48,6 +48,7 @@ DOUBLE_PIXELS: Final = 0x7FE00009
 PIXELS: Final = 0x7FE00010
 UNDEFINED: Final = 0xFFFFFFFF
 OPEN_END: Final = 1 << 62  # end of what has a delimiter in place of a length
+FURTHEST: Final = 4096  # how far the end of a value is looked for
 SQ: Final = vr_code("SQ")
 UN: Final = vr_code("UN")
 
@@ -144,3 +145,29 @@ def resync(
     if implicit == UNDEFINED:
         return RESYNC_IMPLICIT, implicit, True
     return RESYNC_NONE, 0, True
+
+
+@kernel
+def mended_length(
+    words: Words, at: int, shift: int, have: int, size: int, end: int, header_of_vr: Bytes, length: int
+) -> int:
+    """Give the true length of an explicit short element whose stated one leads nowhere, else the stated one.
+
+    The value ends at the first place where two elements follow, one after the other.
+    """
+    tag = tag_of(load(words, at + shift))
+    for place in range(at + 8, min(at + 8 + FURTHEST, have - 12)):
+        if not plausible(words, place, shift, have, size, tag, True, -1, header_of_vr):
+            continue
+        word = load(words, place + shift)
+        following = tag_of(word)
+        if following in (PIXELS, FLOAT_PIXELS, DOUBLE_PIXELS):
+            return place - at - 8
+        if following > PIXEL_GROUP:
+            continue
+        after = place + 8 + np.int64(word >> np.uint64(48))
+        if header_of_vr[vr_of(word)] == LONG_HEADER:
+            after = place + 12 + np.int64(load(words, place + 8 + shift) & np.uint64(0xFFFFFFFF))
+        if plausible(words, after, shift, have, size, following, True, end, header_of_vr):
+            return place - at - 8
+    return length

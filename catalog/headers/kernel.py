@@ -21,8 +21,16 @@ SLACK: Final = 64  # bytes after the used part of a buffer, so that 8-byte loads
 
 
 def kernel(function: F) -> F:
-    """Compile on first use, without the interpreter lock, and keep the machine code on disk."""
-    return cast("F", numba.njit(nogil=True, cache=True)(function))
+    """Compile on first use, without the interpreter lock, and keep the machine code on disk.
+
+    The function may not allocate: it counts no references to its arrays, which would cost half of its time.
+    """
+    return cast("F", numba.njit(nogil=True, cache=True, _nrt=False)(function))
+
+
+def allocating_kernel(function: F) -> F:
+    """Compile as :func:`kernel` does a function that is called rarely and allocates arrays."""
+    return cast("F", numba.njit(nogil=True, cache=True, _nrt=True)(function))
 
 
 def overlapping_words(buffer: Bytes) -> Words:

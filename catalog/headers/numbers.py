@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numba import types
 
-from catalog.headers.kernel import kernel
+from catalog.headers.kernel import allocating_kernel, kernel
 from catalog.headers.slots import vr_code
 from catalog.headers.elements import load
 
@@ -115,7 +115,7 @@ def scan_exponent(words: Words, at: int, end: int) -> tuple[bool, int]:
     return True, -power if negative else power
 
 
-@kernel
+@allocating_kernel
 def slow_decimal(words: Words, at: int, end: int) -> float:
     """Let the C library convert a number whose form is known to be right but which has many digits."""
     text = np.zeros(LONGEST_NUMBER + 6, np.uint8)
@@ -137,6 +137,37 @@ def slow_decimal(words: Words, at: int, end: int) -> float:
         text[point] = COMMA  # the process runs under a locale that writes a decimal comma
         number = _strtod(text.ctypes.data, stopped.ctypes.data)
     return number
+
+
+@kernel
+def plain_decimal(words: Words, at: int, end: int) -> tuple[float, int]:
+    """Read the common form: up to 15 digits with sign and point, then padding up to a backslash or the end.
+
+    Returns
+    -------
+    number, stop : float, int
+        ``stop`` is the end of the value among several; NaN where the value has another form.
+    """
+    negative = byte_at(words, at) == MINUS
+    at += negative
+    mantissa, digits, scale, point = 0, 0, 0, 0
+    while at < end:
+        byte = byte_at(words, at)
+        if is_digit(byte):
+            mantissa = mantissa * 10 + byte - 48
+            digits += 1
+            scale += point
+        elif byte == POINT and point == 0:
+            point = 1
+        else:
+            break
+        at += 1
+    while at < end and (byte_at(words, at) == SPACE or byte_at(words, at) == 0):
+        at += 1
+    if digits == 0 or digits > 15 or (at < end and byte_at(words, at) != BACKSLASH):
+        return np.nan, value_end(words, at, end)
+    number = mantissa / POWERS[scale] if scale > 0 else float(mantissa)
+    return -number if negative else number, at
 
 
 @kernel

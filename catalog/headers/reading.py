@@ -7,7 +7,7 @@ that are handed to the C library are computed here, in :func:`fill` and :func:`e
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numba import types
@@ -26,8 +26,8 @@ from catalog.headers.cells import (
     SOURCE_KERNEL,
     store_row,
 )
-from catalog.headers.kernel import SLACK, kernel
-from catalog.headers.slots import NONE
+from catalog.headers.kernel import SLACK, kernel, overlapping_words
+from catalog.headers.slots import NONE, plan
 from catalog.headers.elements import (
     CAREFUL,
     DAMAGED,
@@ -36,6 +36,7 @@ from catalog.headers.elements import (
     FOUND_WIDTH,
     FULL,
     HEADER_END,
+    ITEM,
     MORE,
     NOTED,
     PIXEL_LENGTH,
@@ -48,9 +49,11 @@ from catalog.headers.elements import (
     V_LENGTH,
     VALUE_WIDTH,
     WANT,
+    load,
+    tag_of,
 )
 from catalog.headers.meta import identity, start
-from catalog.headers.walk import pixels_truncated, walk
+from catalog.headers.walk import walk
 
 if TYPE_CHECKING:
     from catalog.headers.cells import Rows
@@ -91,8 +94,36 @@ _statx = types.ExternalFunction(
 _errno = types.ExternalFunction("__errno_location", types.CPointer(types.int32)())
 
 
+class Scratch(NamedTuple):
+    """What the kernels need for one file at a time."""
+
+    state: Ints
+    stack: Ints
+    values: Ints  # slot x V_*
+    found: Ints  # collected value x V_*, FOUND_SLOT
+    stat: Words
+    empty: Bytes  # a path of no letters
+    peek: Bytes  # a few bytes from elsewhere in the file, and the same as words
+    peeked: Words
+
+
+def new_scratch(rows: Rows) -> Scratch:
+    """Allocate it; what may be collected grows with the room of the rows."""
+    peek = np.zeros(SLACK, np.uint8)
+    return Scratch(
+        state=np.zeros(STATE_SIZE, np.int64),
+        stack=np.zeros(STACK_SHAPE, np.int64),
+        values=np.zeros((len(plan().slot_vr), VALUE_WIDTH), np.int64),
+        found=np.empty((len(rows.entries) // 4, FOUND_WIDTH), np.int64),
+        stat=np.zeros(STATX_WORDS, np.uint64),
+        empty=np.zeros(8, np.uint8),
+        peek=peek,
+        peeked=overlapping_words(peek),
+    )
+
+
 @kernel
-def examine(path: Bytes, place: int, stat: Words, scratch: Bytes) -> tuple[int, int]:
+def examine(path: Bytes, place: int, stat: Words, empty: Bytes) -> tuple[int, int]:
     """Open the zero-terminated path and ask for its size, type and time.
 
     Returns
@@ -107,7 +138,7 @@ def examine(path: Bytes, place: int, stat: Words, scratch: Bytes) -> tuple[int, 
         error = _errno()[0]
         if error != EINTR:
             return -1, error
-    if _statx(descriptor, scratch.ctypes.data, AT_EMPTY_PATH, STATX_BASIC, stat.ctypes.data) < 0:
+    if _statx(descriptor, empty.ctypes.data, AT_EMPTY_PATH, STATX_BASIC, stat.ctypes.data) < 0:
         error = _errno()[0]
         _close(descriptor)
         return -1, error
@@ -250,8 +281,32 @@ def read_header(
 
 
 @kernel
+def pixels_truncated(descriptor: int, words: Words, top: int, kept: int, state: Ints, peek: Bytes, peeked: Words) -> bool:
+    """Whether the file ends before its pixel data; of compressed ones the first fragment is looked at."""
+    place, size = state[PIXEL_OFFSET], state[SIZE]
+    if place < 0:
+        return False
+    if state[PIXEL_LENGTH] >= 0:
+        return place + state[PIXEL_LENGTH] > size
+    for _ in range(2):  # offset table and first fragment (PS3.5 A.4)
+        if place + 8 > size:
+            return True
+        if place + 8 <= kept:
+            word = load(words, top + place)
+        else:
+            got, error = fill(descriptor, peek, 0, 8, place)
+            if got < 8 or error != 0:
+                return True
+            word = load(peeked, 0)
+        if tag_of(word) != ITEM:
+            return False
+        place += 8 + np.int64(word >> np.uint64(32))
+    return place + 8 > size
+
+
+@kernel
 def record_row(
-    rows: Rows, raw_ends: Ints, index: int, mtime: int, truncated: int, kept: bool, state: Ints
+    rows: Rows, raw_ends: Ints, index: int, mtime: int, truncated: bool, kept: bool, state: Ints
 ) -> None:
     """Write what is known of the file beside the cells of the row that was stored last."""
     row = rows.counters[ROWS] - 1
@@ -281,6 +336,7 @@ def read_many(
     progress: Ints,
     plan: Plan,
     rows: Rows,
+    scratch: Scratch,
 ) -> int:
     """Read files as far as rows and buffer reach.
 
@@ -296,23 +352,23 @@ def read_many(
         Filled for each file: verdict, size, mtime_ns, error of the C library.
     progress
         progress[0] becomes the place of the file that is about to be opened.
+    scratch
+        Its contents do not matter.
 
     Returns
     -------
     int
         The first file that was not read.
     """
-    state, stack = np.zeros(STATE_SIZE, np.int64), np.zeros(STACK_SHAPE, np.int64)
-    values = np.zeros((len(plan.slot_vr), VALUE_WIDTH), np.int64)
-    found = np.empty((max(len(rows.entries) // 4, 1024), FOUND_WIDTH), np.int64)
-    stat, scratch = np.zeros(STATX_WORDS, np.uint64), np.zeros(8, np.uint8)
+    state, stack, values, found = scratch.state, scratch.stack, scratch.values, scratch.found
+    stat = scratch.stat
     for file in range(len(places)):
         row = rows.counters[ROWS]
         top = raw_ends[row]
         if row > 0 and top + ROOM > len(buffer):
             return file
         progress[0] = base + file
-        descriptor, error = examine(paths, places[file], stat, scratch)
+        descriptor, error = examine(paths, places[file], stat, scratch.empty)
         outcome[file, O_ERROR] = error
         if descriptor < 0:
             outcome[file, O_VERDICT] = OPEN_FAILED
@@ -337,17 +393,9 @@ def read_many(
             ):
                 verdict = FULL
             if verdict == DONE:
-                has_pixels = state[PIXEL_OFFSET] >= 0
-                truncated = pixels_truncated(words, kept, top, state) if has_pixels else False
-                record_row(
-                    rows,
-                    raw_ends,
-                    base + file,
-                    mtime,
-                    np.int64(truncated),
-                    keep_raw and kept >= state[HEADER_END],
-                    state,
-                )
+                truncated = pixels_truncated(descriptor, words, top, kept, state, scratch.peek, scratch.peeked)
+                whole = keep_raw and kept >= state[HEADER_END]
+                record_row(rows, raw_ends, base + file, mtime, truncated, whole, state)
         _close(descriptor)
         if verdict == FULL and row > 0:
             return file

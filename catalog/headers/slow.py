@@ -41,6 +41,7 @@ SOP_CLASS: Final = 0x00080016
 SOP_INSTANCE: Final = 0x00080018
 UID: Final = re.compile(rb"[0-9]+(\.[0-9]+){3,}")
 MOST_ELEMENTS: Final = 200_000  # of the data set itself
+ITEM: Final = b"\xfe\xff\x00\xe0"
 UNDEFINED: Final = 0xFFFFFFFF
 SWAPPED: Final = {"US": 2, "SS": 2, "AT": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "SV": 8, "UV": 8}
 
@@ -177,6 +178,8 @@ def _elements(framed: Frame) -> tuple[dict[int, Element], int, bool]:
         raise Fault(
             "DamagedHeader", f"pydicom gave up near byte {where} of the header ({type(error).__name__})"
         ) from None
+    if not at_pixels and found and _rest(framed.data, next(reversed(found.values()))).strip(b"\0"):
+        raise Fault("TruncatedHeader", "the file ends inside the head of an element")
     end = stream.tell() if at_pixels else -1
     return found, end, at_pixels or len(framed.data) < LARGEST
 
@@ -185,6 +188,12 @@ def _falls_short(element: Element) -> bool:
     length = getattr(element, "length", None)
     value = getattr(element, "value", None)
     return length is not None and length != UNDEFINED and isinstance(value, bytes) and len(value) < length
+
+
+def _rest(data: bytes, last: Element) -> bytes:
+    """Bytes after the last element; empty where that is not known."""
+    length = getattr(last, "length", UNDEFINED)
+    return b"" if length == UNDEFINED else data[last.value_tell + length :]  # type: ignore[union-attr]
 
 
 def _check_identity(framed: Frame, elements: dict[int, Element]) -> None:
@@ -215,7 +224,21 @@ def _note_pixels(header: Header, framed: Frame, end: int, size: int) -> None:
     header.header_bytes = end
     header.pixel_offset = at + 4
     header.pixel_length = -1 if length == UNDEFINED else length
-    header.truncated = header.pixel_offset + max(header.pixel_length, 0) > size
+    header.truncated = _pixels_truncated(framed, header, size)
+
+
+def _pixels_truncated(framed: Frame, header: Header, size: int) -> bool:
+    """Whether the file ends before its pixel data, by the rule of the kernels."""
+    place = header.pixel_offset
+    if header.pixel_length >= 0:
+        return place + header.pixel_length > size
+    for _ in range(2):
+        if place + 8 > size:
+            return True
+        if framed.data[place : place + 4] != ITEM:
+            return False
+        place += 8 + int.from_bytes(framed.data[place + 4 : place + 8], "little")
+    return place + 8 > size
 
 
 def _key(plan: Plan, context: int, tag: int) -> Any:
@@ -265,8 +288,7 @@ class _Gatherer:
             return element.value or ()
         if getattr(element, "VR", None) not in ("SQ", "UN", None):
             return ()
-        item = b"\xfe\xff\x00\xe0" if self.framed.little else b"\xff\xfe\xe0\x00"
-        if not element.value.startswith(item):
+        if not element.value.startswith(ITEM if self.framed.little else b"\xff\xfe\xe0\x00"):
             return ()
         try:
             return convert_SQ(element.value, element.is_implicit_VR, element.is_little_endian)  # type: ignore[union-attr]

@@ -64,6 +64,7 @@ from catalog.headers.elements import (
     WANT,
     find,
     load,
+    mended_length,
     plausible,
     resync,
     tag_of,
@@ -311,6 +312,11 @@ def walk(
                 if header == SHORT_HEADER:
                     length = np.int64(word >> np.uint64(48))
                     skip = 8
+                    after = position + 8 + length
+                    if careful and not plausible(words, after, shift, have, size, 0, True, end, header_of_vr):
+                        if have < after + 8 <= size:
+                            return pause(stack, state, position, last, cursor, 16 + length)
+                        length = mended_length(words, position, shift, have, size, end, header_of_vr, length)
                 elif header == LONG_HEADER:
                     if position + 12 > size:
                         return TRUNCATED
@@ -401,17 +407,3 @@ def pixel_data(words: Words, shift: int, word: int, explicit: bool, state: Ints,
     state[PIXEL_LENGTH] = NONE if length == UNDEFINED else length
     state[HEADER_END] = position
     return DONE
-
-
-@kernel
-def pixels_truncated(words: Words, have: int, shift: int, state: Ints) -> bool:
-    """Whether the file ends before its pixel data; of compressed ones, as far as the bytes at hand show."""
-    place, size = state[PIXEL_OFFSET], state[SIZE]
-    if state[PIXEL_LENGTH] >= 0:
-        return place + state[PIXEL_LENGTH] > size
-    while place + 8 <= have:
-        word = load(words, place + shift)
-        if tag_of(word) != ITEM:
-            return False
-        place += 8 + np.int64(word >> np.uint64(32))
-    return place + 8 > size

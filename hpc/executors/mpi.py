@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import traceback
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from hpc import signals
@@ -41,9 +42,21 @@ def world() -> Any:
     ImportError, RuntimeError
         If mpi4py or the MPI library is missing.
     """
+    if _is_wheel():
+        # over UCX this build exchanges garbage between nodes under srun, and fails or hangs
+        os.environ.setdefault("MPIR_CVAR_CH4_NETMOD", "ofi")
     from mpi4py import MPI
 
     return MPI.COMM_WORLD
+
+
+def _is_wheel() -> bool:
+    """Whether MPI is the package ``mpich``, which comes before a site's library."""
+    try:
+        metadata.version("mpich")
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 class MpiExecutor:
