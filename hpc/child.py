@@ -70,7 +70,10 @@ class Child:
         """Wait for the process's end and return the way of it, in words."""
         code = self._process.wait()
         self.connection.close()
-        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        if code >= 0:
+            return f"ended with exit code {code}"
+        known = {each.value: each.name for each in signal.Signals}
+        return f"killed by {known.get(-code, f'signal {-code}')}"
 
     def kill(self) -> None:
         """End the process at once."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hpc.tasks import Outcome, Task
 
 _STARTS: Final = 3
+_START_S: Final = 120.0
 _BY_ANYONE: Final = "killed by SIGKILL"
 
 
@@ -56,6 +57,10 @@ def _start(briefing: Briefing, task: Task) -> Child:
     for _ in range(_STARTS):
         child = Child(None)
         child.send((pickle.dumps(briefing), task))
+        if not child.connection.poll(_START_S):
+            child.kill()
+            ending = f"gave no sign for {_START_S:.0f} s"
+            continue
         message = child.receive()
         if message is None:
             ending = child.ending()
@@ -65,6 +70,6 @@ def _start(briefing: Briefing, task: Task) -> Child:
         else:
             return child
     raise WorkerLostError(
-        f"a process for {task.name} of stage {briefing.stage.name} {ending} before it could start, {_STARTS} "
-        "times; look at the messages above, at memory limits and the system's log, then run the command again"
+        f"a process for {task.name} of stage {briefing.stage.name} {ending}, before it could start, "
+        f"{_STARTS} times. Look at the messages above, memory limits and the system's log, then run again"
     )

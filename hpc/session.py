@@ -122,7 +122,7 @@ class Session:
         min_size, max_size : float
             Bounds between which tasks are cut into batches, in units of `Task.size`.
         known_total : int or None
-            How many of the stage's unit there are, for the progress.
+            How many of the stage's unit the tasks hold, for the progress.
         limit_s : float
             Seconds after which an isolated task is given up and set aside.
 

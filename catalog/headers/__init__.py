@@ -1,4 +1,4 @@
-"""Headers of DICOM files as rows: fast where files are as the standard wants them, careful where they are not."""
+"""Headers of DICOM files as rows: fast where files keep to the standard, careful where they do not."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class HeaderBatch:
     Attributes
     ----------
     rows : pyarrow.Table
-        A row per DICOM instance, in no particular order: ``index`` (position in the list of paths), ``size``,
-        ``mtime_ns``, ``header_bytes`` (where the pixel data element starts, or the size), ``reader``
+        A row per DICOM instance, in no particular order: ``index`` (position in the list),
+        ``size``, ``mtime_ns``, ``header_bytes`` (where the pixel data element starts, or the size), ``reader``
         (``kernel`` or ``pydicom``), ``text_repaired``, ``TransferSyntaxUID``, ``pixel_offset`` (of the value),
         ``pixel_length`` (null where it is compressed), ``pixel_truncated``, then every column of
         :data:`catalog.columns.ATTRIBUTES`. Text is dictionary-encoded where values repeat.
@@ -98,19 +98,17 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, object]:
     catalog.headers.errors.HeaderError
         Its header is damaged, cut off, or lacks the identity of the object.
     """
-    from catalog.headers.errors import HeaderError, NotDicomError, UnreadableFileError
+    from catalog.headers.errors import HEADER_FAULTS, HeaderError, NotDicomError, UnreadableFileError
     from hpc.errors import MissingError
 
     batch = next(iter_headers([os.fsencode(path)], keep_raw=False))
     if batch.rows.num_rows:
-        row = batch.rows.to_pylist()[0]
-        del row["index"]
-        return row
+        return {name: value for name, value in batch.rows.to_pylist()[0].items() if name != "index"}
     if batch.others.num_rows:
         kind = batch.others.column("kind")[0].as_py().replace("_", " ")
         raise NotDicomError(f"{path}: no DICOM instance ({kind}); give a file that holds an image or object")
     failure = batch.failures.to_pylist()[0]
     if failure["error"] == "FileVanishedError":
         raise MissingError(f"{path}: no such file")
-    kinds = (UnreadableFileError if "system" in failure["message"] else HeaderError)
-    raise kinds(f"{path}: {failure['message']}")
+    refused = failure["error"] not in HEADER_FAULTS
+    raise (UnreadableFileError if refused else HeaderError)(f"{path}: {failure['message']}")

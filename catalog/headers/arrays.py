@@ -9,14 +9,6 @@ import pyarrow as pa
 
 from catalog.columns import ATTRIBUTES, Column
 from catalog.headers.cells import (
-    E_CHARSET,
-    E_CLEAN,
-    E_LENGTH,
-    E_START,
-    E_TARGET,
-    ENTRIES,
-    NO_CHARSET,
-    PLAIN,
     R_HEADER,
     R_INDEX,
     R_MTIME,
@@ -25,12 +17,11 @@ from catalog.headers.cells import (
     R_SIZE,
     R_SOURCE,
     R_TRUNCATED,
-    ROWS,
     SOURCE_SLOW,
     Rows,
 )
 from catalog.headers.elements import load
-from catalog.headers.kernel import SLACK, kernel, overlapping_words
+from catalog.headers.kernel import SLACK, kernel, overlapping_words, unsigned
 from catalog.headers.slots import (
     DISTINCT,
     KIND_DATE,
@@ -45,6 +36,17 @@ from catalog.headers.slots import (
     kernel_columns,
 )
 from catalog.headers.text import decode
+from catalog.headers.texts import (
+    E_CHARSET,
+    E_CLEAN,
+    E_LENGTH,
+    E_START,
+    E_TARGET,
+    ENTRIES,
+    NO_CHARSET,
+    PLAIN,
+    ROWS,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -69,7 +71,7 @@ def gather(words: Words, starts: Ints, ends: npt.NDArray[np.int32], out: Words) 
     for piece in range(len(starts)):
         to = ends[piece]
         for k in range(0, ends[piece + 1] - to, 8):
-            out[np.uint64(to + k)] = load(words, starts[piece] + k)
+            out[unsigned(to + k)] = load(words, starts[piece] + k)
 
 
 def rows_table(rows: Rows) -> pa.Table:

@@ -23,7 +23,6 @@ from catalog.headers.cells import (
     R_SIZE,
     R_SOURCE,
     R_TRUNCATED,
-    ROWS,
     SOURCE_SLOW,
     Rows,
     new_rows,
@@ -61,6 +60,7 @@ from catalog.headers.reading import (
 )
 from catalog.headers.slots import NONE, Plan, plan
 from catalog.headers.slow import Fault, Header, NotAnInstance, Noted, read_slowly
+from catalog.headers.texts import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -106,7 +106,7 @@ class _File:
     mtime_ns: int
 
 
-class _Batch:
+class Batch:
     """Rows, raw headers and misses of the files that are read together."""
 
     def __init__(self, capacity: int, scale: int) -> None:
@@ -181,7 +181,7 @@ class Reader:
         """Yield batches until every file has ended somewhere."""
         first = 0
         while first < len(self._paths):
-            batch = _Batch(min(MOST_ROWS, len(self._paths) - first), SCALES[0])
+            batch = Batch(min(MOST_ROWS, len(self._paths) - first), SCALES[0])
             if self._force_slow:
                 outcome = self._examine(first)
             else:
@@ -197,7 +197,7 @@ class Reader:
             if len(batch) or batch.failures or batch.others:
                 yield batch.finish(keep_raw=self._keep_raw)
 
-    def _read(self, batch: _Batch, first: int, paths: Sequence[bytes]) -> Ints:
+    def _read(self, batch: Batch, first: int, paths: Sequence[bytes]) -> Ints:
         """Let the kernels read files; return verdict, size, mtime_ns and error of those they reached."""
         outcome = np.zeros((len(paths), 4), np.int64)
         ends = np.cumsum([len(path) + 1 for path in paths])
@@ -205,7 +205,7 @@ class Reader:
             np.frombuffer(b"\0".join(paths) + b"\0", np.uint8).copy(),
             np.concatenate([[0], ends[:-1]]).astype(np.int64),
             first,
-            self._keep_raw,
+            int(self._keep_raw),
             batch.buffer,
             batch.words,
             batch.raw_ends,
@@ -223,7 +223,7 @@ class Reader:
         outcome = np.zeros((len(paths), 4), np.int64)
         for place, path in enumerate(paths):
             try:
-                found = os.stat(path)
+                found = os.stat(path)  # noqa: PTH116 - a path of bytes
             except OSError as error:
                 outcome[place] = OPEN_FAILED, 0, 0, error.errno or 0
                 continue
@@ -234,7 +234,7 @@ class Reader:
             outcome[place] = verdict, found.st_size, found.st_mtime_ns, 0
         return outcome
 
-    def _add_slowly(self, batch: _Batch, file: _File) -> bool:
+    def _add_slowly(self, batch: Batch, file: _File) -> bool:
         """Read a file with pydicom and add its row, or say why not; False where the row does not fit."""
         self._progress[0] = file.index
         try:
@@ -266,7 +266,7 @@ class Reader:
     def _alone(self, file: _File) -> HeaderBatch:
         """Read a file whose notes are too many for a common batch in one of its own, with more room."""
         for scale in SCALES[1:]:
-            batch = _Batch(1, scale)
+            batch = Batch(1, scale)
             if self._force_slow:
                 verdict, error = ODD_FRAME, 0
             else:
@@ -319,4 +319,10 @@ def _place(noted: Noted, arena: bytearray) -> tuple[int, int, int, int, int]:
     arena += noted.raw
     charset = noted.charset or b""
     arena += charset
-    return start, len(noted.raw), noted.code, start + len(noted.raw), NONE if noted.charset is None else len(charset)
+    return (
+        start,
+        len(noted.raw),
+        noted.code,
+        start + len(noted.raw),
+        NONE if noted.charset is None else len(charset),
+    )

@@ -7,15 +7,22 @@ own. So the interpreter later sees each distinct value once, and only those that
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from catalog.headers.elements import (
+    FOUND_SLOT,
+    V_LENGTH,
+    V_START,
+    V_VR,
+    trimmed,
+)
 from catalog.headers.kernel import SLACK, kernel
 from catalog.headers.numbers import (
     binary,
     binary_whole,
-    byte_at,
     days_since_1970,
     decimal,
     holds_numbers,
@@ -40,19 +47,22 @@ from catalog.headers.slots import (
     KIND_TEXTS,
     NONE,
     SLOT_CHARSET,
-    TRIM_END,
-    TRIM_NAME,
     columns_of,
 )
-from catalog.headers.elements import (
-    FOUND_SLOT,
-    V_CHARSET,
-    V_CHARSET_SIZE,
-    V_LENGTH,
-    V_START,
-    V_VR,
-    load,
-    trimmed,
+from catalog.headers.texts import (
+    E_CHARSET,
+    E_LENGTH,
+    E_LOCAL,
+    E_ROW,
+    E_START,
+    ENTRIES,
+    PLAIN,
+    ROWS,
+    STORED,
+    charset_place,
+    same_text,
+    text_entry,
+    trim,
 )
 
 if TYPE_CHECKING:
@@ -61,22 +71,11 @@ if TYPE_CHECKING:
     from catalog.headers.kernel import Bytes, Ints, Words
     from catalog.headers.slots import Plan
 
-ROWS, ENTRIES, STORED = range(3)  # counters
 R_INDEX, R_SIZE, R_MTIME, R_HEADER, R_PIXEL_OFFSET, R_PIXEL_LENGTH, R_TRUNCATED, R_SOURCE, R_RAW = range(9)
 RECORD_WIDTH: Final = 9
 SOURCE_KERNEL, SOURCE_SLOW = 0, 1
-E_START, E_LENGTH, E_CHARSET, E_TARGET, E_LOCAL, E_ROW, E_CLEAN = range(7)
-PLAIN: Final = -1  # E_CHARSET of ASCII text, which reads alike under every character set
-NO_CHARSET: Final = -2
 
-SPACE, EQUALS = 32, 61
 META_BYTES: Final = 1 << 16  # more than the few values of the file meta information
-HASH_A: Final = np.uint64(0x9E3779B97F4A7C15)
-HASH_B: Final = np.uint64(0xC2B2AE3D27D4EB4F)
-HIGH_BITS: Final = np.uint64(0x8080808080808080)
-LOW_BITS: Final = np.uint64(0x0101010101010101)
-ESCAPES: Final = np.uint64(0x1B1B1B1B1B1B1B1B)
-BACKSLASHES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
 
 
 class Rows(NamedTuple):
@@ -131,186 +130,13 @@ def new_rows(capacity: int, scale: int) -> Rows:
 
 
 @kernel
-def has_byte(word: int, pattern: int) -> bool:
-    """Whether one of eight bytes equals the byte that the pattern repeats."""
-    word ^= pattern
-    return (word - LOW_BITS) & ~word & HIGH_BITS != 0
-
-
-@kernel
-def same_text(words: Words, start: int, length: int, store_words: Words, stored: int) -> bool:
-    """Whether a value equals a stored one of the same length."""
-    k = 0
-    while k + 8 <= length:
-        if load(words, start + k) != load(store_words, stored + k):
-            return False
-        k += 8
-    if k == length:
-        return True
-    shift = np.uint64(8 * (8 - (length - k)))
-    return load(words, start + k) << shift == load(store_words, stored + k) << shift
-
-
-@kernel
-def digest_text(words: Words, start: int, length: int) -> tuple[int, bool, bool]:
-    """Hash a text.
-
-    Returns
-    -------
-    digest, plain, several : int, bool, bool
-        ``plain``: ASCII without escapes; ``several``: with a backslash.
-    """
-    digest, every = np.uint64(length) * HASH_B, np.uint64(0)
-    escape, several = False, False
-    for k in range(0, length, 8):
-        word = load(words, start + k)
-        if k + 8 > length:
-            word = word << np.uint64(8 * (8 - (length - k)))
-        every |= word
-        escape |= has_byte(word, ESCAPES)
-        several |= has_byte(word, BACKSLASHES)
-        digest = (digest ^ word) * HASH_A
-        digest ^= digest >> np.uint64(29)
-    return digest, not escape and every & HIGH_BITS == 0, several
-
-
-@kernel
-def find_text(
-    words: Words,
-    start: int,
-    length: int,
-    target: int,
-    charset: int,
-    digest: int,
-    table: npt.NDArray[np.int32],
-    entries: Ints,
-    store_words: Words,
-) -> tuple[int, int]:
-    """Look a text up among the distinct ones of its column.
-
-    Returns
-    -------
-    entry, place : int
-        The entry, or NONE and the free place of the hash table where it belongs.
-    """
-    mask = np.uint64(len(table) - 1)
-    digest = (digest ^ np.uint64(target * 1024 + charset + 7)) * HASH_B
-    place = (digest ^ (digest >> np.uint64(31))) & mask
-    while table[place] >= 0:
-        entry = table[place]
-        if (
-            entries[entry, E_LENGTH] == length
-            and entries[entry, E_TARGET] == target
-            and entries[entry, E_CHARSET] == charset
-            and same_text(words, start, length, store_words, entries[entry, E_START])
-        ):
-            return entry, np.int64(place)
-        place = (place + np.uint64(1)) & mask
-    return NONE, np.int64(place)
-
-
-@kernel
-def keep_text(
-    words: Words,
-    start: int,
-    length: int,
-    target: int,
-    charset: int,
-    clean: bool,
-    entries: Ints,
-    counts: Ints,
-    counters: Ints,
-    store_words: Words,
-) -> int:
-    """Copy a text that was not met before to the store; return its entry."""
-    entry, stored = counters[ENTRIES], counters[STORED]
-    for k in range(0, length, 8):
-        store_words[np.uint64(stored + k)] = load(words, start + k)
-    entries[entry, E_START] = stored
-    entries[entry, E_LENGTH] = length
-    entries[entry, E_CHARSET] = charset
-    entries[entry, E_TARGET] = target
-    entries[entry, E_LOCAL] = counts[target]
-    entries[entry, E_ROW] = NONE
-    entries[entry, E_CLEAN] = clean
-    counts[target] += 1
-    counters[ENTRIES] = entry + 1
-    counters[STORED] = stored + length
-    return entry
-
-
-@kernel
-def text_entry(
-    words: Words,
-    start: int,
-    length: int,
-    target: int,
-    distinct: bool,
-    charset: int,
-    charset_size: int,
-    table: npt.NDArray[np.int32],
-    entries: Ints,
-    counts: Ints,
-    counters: Ints,
-    store_words: Words,
-) -> int:
-    """Entry of a trimmed text, which is in the character set whose name lies at ``charset``.
-
-    Where texts are known to be ``distinct`` they are not looked up.
-    """
-    digest, plain, several = digest_text(words, start, length)
-    charset_id = PLAIN
-    if not plain:
-        charset_id = NO_CHARSET
-        charset_size = trimmed(words, charset, charset_size)
-        if charset_size > 0:
-            name, _, _ = digest_text(words, charset, charset_size)
-            charset_id, place = find_text(words, charset, charset_size, 0, PLAIN, name, table, entries, store_words)
-            if charset_id < 0:
-                charset_id = keep_text(
-                    words, charset, charset_size, 0, PLAIN, False, entries, counts, counters, store_words
-                )
-                table[place] = charset_id
-    clean = several or not plain
-    if distinct:
-        return keep_text(words, start, length, target, charset_id, clean, entries, counts, counters, store_words)
-    entry, place = find_text(words, start, length, target, charset_id, digest, table, entries, store_words)
-    if entry < 0:
-        entry = keep_text(words, start, length, target, charset_id, clean, entries, counts, counters, store_words)
-        table[place] = entry
-    return entry
-
-
-@kernel
-def trim(words: Words, start: int, length: int, how: int) -> tuple[int, int]:
-    """Start and length of a text without what only fills it up."""
-    while length > 0:
-        byte = byte_at(words, start + length - 1)
-        if byte not in (SPACE, 0) and not (how == TRIM_NAME and byte == EQUALS):
-            break
-        length -= 1
-    while how != TRIM_END and length > 0 and byte_at(words, start) in (SPACE, 0):
-        start += 1
-        length -= 1
-    return start, length
-
-
-@kernel
-def charset_place(noted: Ints, at: int, values: Ints, root: int) -> tuple[int, int]:
-    """Where the name of the character set of a noted value lies: its item's, else the file's."""
-    if noted[at, V_CHARSET_SIZE] >= 0:
-        return noted[at, V_CHARSET], noted[at, V_CHARSET_SIZE]
-    return values[root, V_START], values[root, V_LENGTH]
-
-
-@kernel
 def first_number(words: Words, start: int, length: int, code: int, form: int) -> float:
     """First number of a value; NaN where it is none."""
     if form == FORM_BINARY:
-        number = binary(words, start, code) if holds_numbers(length, code) else np.nan
-        return number if np.isfinite(number) else np.nan
+        number = binary(words, start, code) if holds_numbers(length, code) else math.nan
+        return number if math.isfinite(number) else math.nan
     number, stop = plain_decimal(words, start, start + length)
-    return decimal(words, start, stop) if np.isnan(number) else number
+    return decimal(words, start, stop) if math.isnan(number) else number
 
 
 @kernel
@@ -323,25 +149,32 @@ def first_whole(words: Words, start: int, length: int, code: int, form: int) -> 
 
 @kernel
 def append_numbers(
-    words: Words, start: int, length: int, code: int, form: int, children: npt.NDArray[np.float64], target: int, at: int
+    words: Words,
+    start: int,
+    length: int,
+    code: int,
+    form: int,
+    children: npt.NDArray[np.float64],
+    target: int,
+    at: int,
 ) -> int:
-    """Append all numbers of a value to a list column from ``at`` on; return their end, or NONE where one is none."""
+    """Append all numbers of a value to a list from ``at`` on; return their end, or NONE where one is none."""
     end = start + length
     if form == FORM_BINARY:
         if not holds_numbers(length, code):
             return NONE
         for place in range(start, end, width(code)):
             number = binary(words, place, code)
-            if not np.isfinite(number):
+            if not math.isfinite(number):
                 return NONE
             children[target, at] = number
             at += 1
         return at
     while start <= end:
         number, stop = plain_decimal(words, start, end)
-        if np.isnan(number):
+        if math.isnan(number):
             number = decimal(words, start, stop)
-            if np.isnan(number):
+            if math.isnan(number):
                 return NONE
         children[target, at] = number
         at += 1
@@ -375,7 +208,7 @@ def store_texts(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) ->
             slot = column_slots[at]
             length = values[slot, V_LENGTH]
             form = form_of_vr[values[slot, V_VR]]
-            if length <= 0 or (form != FORM_TEXT and form != FORM_BYTES):
+            if length <= 0 or (form not in (FORM_TEXT, FORM_BYTES)):
                 continue
             start, length = trim(words, values[slot, V_START], length, how)
             if length <= 0:
@@ -388,12 +221,22 @@ def store_texts(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) ->
                 or not same_text(words, start, length, store_words, entries[entry, E_START])
             ):
                 charset, charset_size = charset_place(values, slot, values, root)
-                distinct = column[number, COLUMN_DISTINCT] == 1
+                distinct = column[number, COLUMN_DISTINCT]
                 entry = text_entry(
-                    words, start, length, number, distinct, charset, charset_size,
-                    table, entries, counts, counters, store_words,
+                    words,
+                    start,
+                    length,
+                    number,
+                    distinct,
+                    charset,
+                    charset_size,
+                    table,
+                    entries,
+                    counts,
+                    counters,
+                    store_words,
                 )
-                if not distinct:
+                if distinct == 0:
                     last[number] = entry
             codes[number, row] = entries[entry, E_LOCAL]
             valid[number, byte] |= bit
@@ -417,7 +260,7 @@ def store_numbers(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) 
             form = form_of_vr[code]
             if number >= reals_from:
                 real = first_number(words, start, length, code, form)
-                filled = not np.isnan(real)
+                filled = not math.isnan(real)
                 if filled:
                     reals[number - reals_from, row] = real
             elif number >= integers_from:
@@ -450,7 +293,9 @@ def store_lists(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) ->
                 continue
             code = effective_vr(values[slot, V_VR], slot, form_of_vr, slot_vr)
             target = number - first
-            stop = append_numbers(words, start, length, code, form_of_vr[code], children, target, ends[target, row])
+            stop = append_numbers(
+                words, start, length, code, form_of_vr[code], children, target, ends[target, row]
+            )
             if stop >= 0:
                 ends[target, row + 1] = stop
                 valid[number, row >> 3] |= np.uint8(1 << (row & 7))
@@ -459,7 +304,9 @@ def store_lists(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) ->
 
 
 @kernel
-def store_collected(words: Words, values: Ints, found: Ints, n_found: int, row: int, plan: Plan, rows: Rows) -> None:
+def store_collected(
+    words: Words, values: Ints, found: Ints, n_found: int, row: int, plan: Plan, rows: Rows
+) -> None:
     """Append the values that were collected from every item to the lists of their columns."""
     column, form_of_vr, slot_vr = plan.column, plan.form_of_vr, plan.slot_vr
     entries, ends, valid = rows.entries, rows.ends, rows.valid
@@ -482,8 +329,18 @@ def store_collected(words: Words, values: Ints, found: Ints, n_found: int, row: 
                 continue
             charset, charset_size = charset_place(found, at, values, plan.slot[SLOT_CHARSET])
             entry = text_entry(
-                words, start, length, rows.codes.shape[0] + number - first_texts, False, charset, charset_size,
-                rows.table, entries, rows.counts, rows.counters, rows.store_words,
+                words,
+                start,
+                length,
+                rows.codes.shape[0] + number - first_texts,
+                0,
+                charset,
+                charset_size,
+                rows.table,
+                entries,
+                rows.counts,
+                rows.counters,
+                rows.store_words,
             )
             if column[number, COLUMN_DISTINCT] == 1 and entries[entry, E_ROW] == row:
                 continue
@@ -508,7 +365,9 @@ def fits(found: int, noted: int, row: int, columns: int, rows: Rows) -> bool:
 
 
 @kernel
-def store_row(words: Words, values: Ints, found: Ints, n_found: int, noted: int, plan: Plan, rows: Rows) -> bool:
+def store_row(
+    words: Words, values: Ints, found: Ints, n_found: int, noted: int, plan: Plan, rows: Rows
+) -> bool:
     """Write the cells of all columns for the next row; False, and nothing written, where they do not fit."""
     row = rows.counters[ROWS]
     if not fits(n_found, noted, row, len(plan.column), rows):

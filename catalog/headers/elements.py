@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from catalog.headers.kernel import kernel
+from catalog.headers.kernel import kernel, signed, unsigned
 from catalog.headers.slots import LONG_HEADER, NONE, vr_code
 
 if TYPE_CHECKING:
@@ -23,12 +21,16 @@ TRUNCATED: Final = 6  # the file ends inside an element
 DAMAGED: Final = 7  # an element that makes no sense, even after repair
 UNUSUAL: Final = 8  # lawful or not, but left to the slow path
 FULL: Final = 9  # the notes of this file do not fit
+GO_ON: Final = -1  # between the functions of the walker: no verdict yet
+ORDINARY: Final = -2
 
 # State of a walk, and its frames: one row of the stack per open sequence or item.
 POSITION, DEPTH, SIZE, FOUND, CAREFUL, WANT, PIXEL_OFFSET, PIXEL_LENGTH = range(8)
 HEADER_END, NOTED = range(8, 10)  # NOTED: bytes of all noted values
 STATE_SIZE: Final = 16
-F_END, F_SEQUENCE, F_CONTEXT, F_EXPLICIT, F_ITEMS, F_CURSOR, F_LAST, F_FIRST, F_CHARSET, F_CHARSET_SIZE = range(10)
+F_END, F_SEQUENCE, F_CONTEXT, F_EXPLICIT, F_ITEMS, F_CURSOR, F_LAST, F_FIRST, F_CHARSET, F_CHARSET_SIZE = (
+    range(10)
+)
 STACK_SHAPE: Final = (64, 10)
 
 # A noted value: where it starts in the buffer, its length, its VR, and the character set of its item.
@@ -58,27 +60,28 @@ RESYNC_SHORT, RESYNC_LONG, RESYNC_IMPLICIT, RESYNC_NONE = range(4)
 @kernel
 def load(words: Words, at: int) -> int:
     """Return the eight bytes at an index; unsigned, so that no index wraps round."""
-    return words[np.uint64(at)]
+    word: int = words[unsigned(at)]
+    return word
 
 
 @kernel
 def tag_of(word: int) -> int:
     """Tag of the element whose first eight bytes are given."""
-    return np.int64(((word & np.uint64(0xFFFF)) << np.uint64(16)) | ((word >> np.uint64(16)) & np.uint64(0xFFFF)))
+    return signed(((word & unsigned(0xFFFF)) << unsigned(16)) | ((word >> unsigned(16)) & unsigned(0xFFFF)))
 
 
 @kernel
 def vr_of(word: int) -> int:
     """Two bytes where an explicit element has its VR."""
-    return np.int64((word >> np.uint64(32)) & np.uint64(0xFFFF))
+    return signed((word >> unsigned(32)) & unsigned(0xFFFF))
 
 
 @kernel
 def trimmed(words: Words, start: int, length: int) -> int:
     """Length of a value without the spaces and NULs at its end."""
     while length > 0:
-        byte = load(words, start + length - 1) & np.uint64(0xFF)
-        if byte != 32 and byte != 0:
+        byte = load(words, start + length - 1) & unsigned(0xFF)
+        if byte not in (32, 0):
             break
         length -= 1
     return length
@@ -99,7 +102,15 @@ def find(key_tag: Ints, low: int, high: int, tag: int) -> int:
 
 @kernel
 def plausible(
-    words: Words, at: int, shift: int, have: int, size: int, after: int, explicit: bool, end: int, header_of_vr: Bytes
+    words: Words,
+    at: int,
+    shift: int,
+    have: int,
+    size: int,
+    after: int,
+    explicit: int,
+    end: int,
+    header_of_vr: Bytes,
 ) -> bool:
     """Whether an element that follows the tag ``after`` in a data set that ends at ``end`` may start here."""
     if at in (size, end):
@@ -112,39 +123,39 @@ def plausible(
         return tag in (ITEM_END, SEQUENCE_END)
     if tag <= after:
         return False
-    if explicit:
-        return header_of_vr[vr_of(word)] != 0
-    length = np.int64(word >> np.uint64(32))
+    if explicit == 1:
+        return bool(header_of_vr[vr_of(word)] != 0)
+    length = signed(word >> unsigned(32))
     return length == UNDEFINED or at + 8 + length <= size
 
 
 @kernel
 def resync(
     words: Words, at: int, shift: int, have: int, size: int, end: int, header_of_vr: Bytes
-) -> tuple[int, int, bool]:
+) -> tuple[int, int, int]:
     """Find how an element without a valid VR is laid out: the layout after which another element follows.
 
     Returns
     -------
-    layout, length, explicit : int, int, bool
+    layout, length, explicit : int
         RESYNC_NONE where no layout leads to a plausible element; whether the elements after it are explicit.
     """
     word = load(words, at + shift)
     tag = tag_of(word)
-    short = np.int64(word >> np.uint64(48))
-    implicit = np.int64(word >> np.uint64(32))
-    if plausible(words, at + 8 + short, shift, have, size, tag, True, end, header_of_vr):
-        return RESYNC_SHORT, short, True
+    short = signed(word >> unsigned(48))
+    implicit = signed(word >> unsigned(32))
+    if plausible(words, at + 8 + short, shift, have, size, tag, 1, end, header_of_vr):
+        return RESYNC_SHORT, short, 1
     if short == 0 and at + 12 <= have:
-        long = np.int64(load(words, at + 8 + shift) & np.uint64(0xFFFFFFFF))
-        if plausible(words, at + 12 + long, shift, have, size, tag, True, end, header_of_vr):
-            return RESYNC_LONG, long, True
-    for explicit in (True, False):  # one element, or the whole item, is implicit
+        long = signed(load(words, at + 8 + shift) & unsigned(0xFFFFFFFF))
+        if plausible(words, at + 12 + long, shift, have, size, tag, 1, end, header_of_vr):
+            return RESYNC_LONG, long, 1
+    for explicit in (1, 0):  # one element, or the whole item, is implicit
         if plausible(words, at + 8 + implicit, shift, have, size, tag, explicit, end, header_of_vr):
             return RESYNC_IMPLICIT, implicit, explicit
     if implicit == UNDEFINED:
-        return RESYNC_IMPLICIT, implicit, True
-    return RESYNC_NONE, 0, True
+        return RESYNC_IMPLICIT, implicit, 1
+    return RESYNC_NONE, 0, 1
 
 
 @kernel
@@ -157,7 +168,7 @@ def mended_length(
     """
     tag = tag_of(load(words, at + shift))
     for place in range(at + 8, min(at + 8 + FURTHEST, have - 12)):
-        if not plausible(words, place, shift, have, size, tag, True, -1, header_of_vr):
+        if not plausible(words, place, shift, have, size, tag, 1, NONE, header_of_vr):
             continue
         word = load(words, place + shift)
         following = tag_of(word)
@@ -165,9 +176,9 @@ def mended_length(
             return place - at - 8
         if following > PIXEL_GROUP:
             continue
-        after = place + 8 + np.int64(word >> np.uint64(48))
+        after = place + 8 + signed(word >> unsigned(48))
         if header_of_vr[vr_of(word)] == LONG_HEADER:
-            after = place + 12 + np.int64(load(words, place + 8 + shift) & np.uint64(0xFFFFFFFF))
-        if plausible(words, after, shift, have, size, following, True, end, header_of_vr):
+            after = place + 12 + signed(load(words, place + 8 + shift) & unsigned(0xFFFFFFFF))
+        if plausible(words, after, shift, have, size, following, 1, end, header_of_vr):
             return place - at - 8
     return length

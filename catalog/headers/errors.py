@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hpc.errors import CohortiumError
+
+# Names of errors in the failures table that speak of the header; all others are the operating system's.
+HEADER_FAULTS: Final = frozenset(
+    {"DamagedHeader", "EmptyFile", "HeaderTooLong", "MissingIdentity", "TruncatedHeader"}
+)
 
 
 class HeaderError(CohortiumError, ValueError):

@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from catalog.columns import META_TRANSFER_SYNTAX
 from catalog.headers.slots import (
     DEFLATED_UIDS,
     LONG_VRS,
@@ -22,7 +23,6 @@ from catalog.headers.slots import (
     UID_BIG_ENDIAN,
     UID_IMPLICIT,
 )
-from catalog.columns import META_TRANSFER_SYNTAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,20 +113,20 @@ def _inflate(data: bytes) -> bytes | None:
 
 
 def _sniff(data: bytes, at: int, syntax: str) -> tuple[bool, bool] | None:
-    """Tell from the first element whether the data set is implicit and little-endian; None where it is neither."""
+    """Tell from the first element whether a data set is implicit and little-endian; None if it is none."""
     first = data[at : at + 8]
     if len(first) < 8:
         return None
-    little, big = (int.from_bytes(first[:2], order) for order in ("little", "big"))
+    room = len(data) - at
     explicit = first[4:6] in VRS
-    if explicit and 2 <= little <= 0x20:
-        return False, True
-    if explicit and 2 <= big <= 0x20:
-        return False, False
-    if syntax == SPECIAL_UIDS[UID_BIG_ENDIAN] and 2 <= big <= 0x20:
-        return False, False
-    if 2 <= little <= 0x20 and int.from_bytes(first[4:8], "little") <= len(data) - at:
-        return True, True
-    if 2 <= big <= 0x20 and int.from_bytes(first[4:8], "big") <= len(data) - at:
-        return True, False
+    little, big = (2 <= int.from_bytes(first[:2], order) <= 0x20 for order in ("little", "big"))
+    declared_big = syntax == SPECIAL_UIDS[UID_BIG_ENDIAN]
+    for fits, encoding in (
+        (explicit and little, (False, True)),
+        ((explicit or declared_big) and big, (False, False)),
+        (little and int.from_bytes(first[4:8], "little") <= room, (True, True)),
+        (big and int.from_bytes(first[4:8], "big") <= room, (True, False)),
+    ):
+        if fits:
+            return encoding
     return None

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 F = TypeVar("F", bound="Callable[..., Any]")
+# To the type checker words and numbers of the kernels are plain int.
+signed = cast("Callable[[Any], int]", np.int64)
+unsigned = cast("Callable[[Any], int]", np.uint64)
+
 SLACK: Final = 64  # bytes after the used part of a buffer, so that 8-byte loads never leave it
 
 

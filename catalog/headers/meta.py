@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from catalog.headers.elements import (
     DEPTH,
     DICOMDIR,
@@ -42,10 +40,12 @@ from catalog.headers.elements import (
     trimmed,
     vr_of,
 )
-from catalog.headers.kernel import kernel
+from catalog.headers.kernel import kernel, signed, unsigned
 from catalog.headers.slots import (
     CONTEXT_END,
     CONTEXT_START,
+    FORM_BYTES,
+    FORM_TEXT,
     KEY_SLOT,
     LONG_HEADER,
     NONE,
@@ -66,7 +66,9 @@ if TYPE_CHECKING:
 DICM: Final = 0x4D434944
 PREAMBLE: Final = 132
 META_GROUP: Final = 2
-LAST_FIRST_GROUP: Final = 0x0020  # data sets start with a group that identifies; anything else needs a closer look
+LAST_FIRST_GROUP: Final = (
+    0x0020  # data sets start with a group that identifies; anything else needs a closer look
+)
 
 
 @kernel
@@ -84,7 +86,7 @@ def start(words: Words, top: int, have: int, state: Ints, stack: Ints, values: I
         MORE where the walk can start, or a verdict.
     """
     size = state[SIZE]
-    if have < PREAMBLE or load(words, top + PREAMBLE - 4) & np.uint64(0xFFFFFFFF) != DICM:
+    if have < PREAMBLE or load(words, top + PREAMBLE - 4) & unsigned(0xFFFFFFFF) != DICM:
         return ODD_FRAME if may_be_dicom(words, top, have) else NOT_DICOM
     low, high = plan.context[0, CONTEXT_START], plan.context[0, CONTEXT_END]
     position = PREAMBLE
@@ -99,9 +101,9 @@ def start(words: Words, top: int, have: int, state: Ints, stack: Ints, values: I
             break
         header = plan.header_of_vr[vr_of(word)]
         if header == SHORT_HEADER:
-            length, skip = np.int64(word >> np.uint64(48)), 8
+            length, skip = signed(word >> unsigned(48)), 8
         elif header == LONG_HEADER:
-            length, skip = np.int64(load(words, top + position + 8) & np.uint64(0xFFFFFFFF)), 12
+            length, skip = signed(load(words, top + position + 8) & unsigned(0xFFFFFFFF)), 12
         else:
             return ODD_FRAME
         if position + skip + length > have:
@@ -122,7 +124,7 @@ def may_be_dicom(words: Words, top: int, have: int) -> bool:
     """Whether a file without the usual preamble starts like a data set, or with the prefix."""
     if have < 8:
         return False
-    first = np.int64(load(words, top) & np.uint64(0xFFFFFFFF))
+    first = signed(load(words, top) & unsigned(0xFFFFFFFF))
     group = first & 0xFFFF
     return first == DICM or group in (2, 8, 0x0200, 0x0800)
 
@@ -144,12 +146,12 @@ def open_data_set(
     if group > LAST_FIRST_GROUP or group == 0:
         return ODD_FRAME
     # What the first element looks like counts for more than what the transfer syntax says
-    open_frame(position, plan.header_of_vr[vr_of(word)] != 0, plan.context[0, CONTEXT_START], state, stack)
+    open_frame(position, min(plan.header_of_vr[vr_of(word)], 1), plan.context[0, CONTEXT_START], state, stack)
     return MORE
 
 
 @kernel
-def open_frame(position: int, explicit: bool, cursor: int, state: Ints, stack: Ints) -> None:
+def open_frame(position: int, explicit: int, cursor: int, state: Ints, stack: Ints) -> None:
     """Open the frame of the data set; the walk starts at ``position``."""
     state[POSITION] = position
     state[DEPTH] = 0
@@ -178,7 +180,7 @@ def is_uid(words: Words, values: Ints, slot: int, uids: Bytes, uid_length: Ints,
     if length < expected or length > expected + 1 or trimmed(words, begin, length) != expected:
         return False
     for k in range(expected - 1, -1, -1):  # they differ at the end
-        if load(words, begin + k) & np.uint64(0xFF) != uids[which, k]:
+        if load(words, begin + k) & unsigned(0xFF) != uids[which, k]:
             return False
     return True
 
@@ -191,6 +193,10 @@ def identity(words: Words, values: Ints, plan: Plan) -> int:
             return DICOMDIR
     for which in (SLOT_INSTANCE, SLOT_MEDIA_INSTANCE):
         slot = plan.slot[which]
-        if trimmed(words, values[slot, V_START], values[slot, V_LENGTH]) > 0:
+        form = plan.form_of_vr[values[slot, V_VR]]
+        if (
+            form in (FORM_TEXT, FORM_BYTES)
+            and trimmed(words, values[slot, V_START], values[slot, V_LENGTH]) > 0
+        ):
             return DONE
     return NO_IDENTITY

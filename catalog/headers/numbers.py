@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numba import types
 
-from catalog.headers.kernel import allocating_kernel, kernel
-from catalog.headers.slots import vr_code
 from catalog.headers.elements import load
+from catalog.headers.kernel import allocating_kernel, kernel, signed, unsigned
+from catalog.headers.slots import vr_code
 
 if TYPE_CHECKING:
     from catalog.headers.kernel import Words
@@ -35,7 +36,7 @@ _strtod = types.ExternalFunction("strtod", types.float64(types.uintp, types.uint
 @kernel
 def byte_at(words: Words, at: int) -> int:
     """One byte."""
-    return np.int64(load(words, at) & np.uint64(0xFF))
+    return signed(load(words, at) & unsigned(0xFF))
 
 
 @kernel
@@ -80,7 +81,7 @@ def scan_decimal(words: Words, at: int, end: int) -> tuple[bool, bool, int, int,
             else:
                 dropped += 1
                 exponent += not fraction
-        elif (byte == POINT or byte == COMMA) and not fraction:
+        elif byte in (POINT, COMMA) and not fraction:
             fraction = True
         else:
             break
@@ -120,20 +121,20 @@ def slow_decimal(words: Words, at: int, end: int) -> float:
     """Let the C library convert a number whose form is known to be right but which has many digits."""
     text = np.zeros(LONGEST_NUMBER + 6, np.uint8)
     if end - at > LONGEST_NUMBER:
-        return np.nan
+        return math.nan
     point = -1
     size = 0
     for k in range(at, end):
         byte = byte_at(words, k)
-        if byte == SPACE or byte == 0:
+        if byte in (SPACE, 0):
             continue
-        if byte == COMMA or byte == POINT:
+        if byte in (COMMA, POINT):
             byte, point = POINT, size
         text[size] = byte
         size += 1
     stopped = np.zeros(1, np.uint64)
-    number = _strtod(text.ctypes.data, stopped.ctypes.data)
-    if point >= 0 and stopped[0] != np.uint64(text.ctypes.data + size):
+    number: float = _strtod(text.ctypes.data, stopped.ctypes.data)
+    if point >= 0 and stopped[0] != unsigned(text.ctypes.data + size):
         text[point] = COMMA  # the process runs under a locale that writes a decimal comma
         number = _strtod(text.ctypes.data, stopped.ctypes.data)
     return number
@@ -165,7 +166,7 @@ def plain_decimal(words: Words, at: int, end: int) -> tuple[float, int]:
     while at < end and (byte_at(words, at) == SPACE or byte_at(words, at) == 0):
         at += 1
     if digits == 0 or digits > 15 or (at < end and byte_at(words, at) != BACKSLASH):
-        return np.nan, value_end(words, at, end)
+        return math.nan, value_end(words, at, end)
     number = mantissa / POWERS[scale] if scale > 0 else float(mantissa)
     return -number if negative else number, at
 
@@ -175,15 +176,14 @@ def decimal(words: Words, at: int, end: int) -> float:
     """Value of a decimal number, correctly rounded; NaN where it is none or too large."""
     valid, negative, mantissa, exponent, dropped = scan_decimal(words, at, end)
     if not valid:
-        return np.nan
+        return math.nan
     if mantissa == 0:
         return -0.0 if negative else 0.0
     if dropped == 0 and mantissa <= EXACT and -22 <= exponent <= 22:
-        number = float(mantissa)
-        number = number / POWERS[-exponent] if exponent < 0 else number * POWERS[exponent]
+        number: float = mantissa / POWERS[-exponent] if exponent < 0 else mantissa * POWERS[exponent]
         return -number if negative else number
-    number = slow_decimal(words, at, end)
-    return number if np.isfinite(number) else np.nan
+    exact = slow_decimal(words, at, end)
+    return exact if math.isfinite(exact) else math.nan
 
 
 @kernel
@@ -195,7 +195,7 @@ def whole(words: Words, at: int, end: int) -> tuple[bool, int]:
         exponent += 1
     if mantissa == 0:
         exponent = 0
-    while valid and 0 < exponent and mantissa < 100_000_000_000_000_000:
+    while valid and exponent > 0 and mantissa < 100_000_000_000_000_000:
         mantissa *= 10
         exponent -= 1
     return valid and exponent == 0 and dropped == 0, -mantissa if negative else mantissa
@@ -204,11 +204,11 @@ def whole(words: Words, at: int, end: int) -> tuple[bool, int]:
 @kernel
 def width(code: int) -> int:
     """Bytes of one value of a binary VR; 0 for a VR that holds no number."""
-    if code == US or code == SS:
+    if code in (US, SS):
         return 2
-    if code == UL or code == SL or code == FL:
+    if code in (UL, SL, FL):
         return 4
-    return 8 if code == FD or code == UV or code == SV else 0
+    return 8 if code in (FD, UV, SV) else 0
 
 
 @kernel
@@ -219,34 +219,35 @@ def holds_numbers(length: int, code: int) -> bool:
 
 
 @kernel
-def binary(words: Words, at: int, code: int) -> float:
+def binary(words: Words, at: int, code: int) -> float:  # noqa: PLR0911 - one line per VR
     """One number of a binary VR."""
     word = load(words, at)
     if code == US:
-        return float(word & np.uint64(0xFFFF))
+        return float(word & unsigned(0xFFFF))
     if code == UL:
-        return float(word & np.uint64(0xFFFFFFFF))
+        return float(word & unsigned(0xFFFFFFFF))
     if code == SS:
-        return float(np.int64(word << np.uint64(48)) >> 48)
+        return float(signed(word << unsigned(48)) >> 48)
     if code == SL:
-        return float(np.int64(word << np.uint64(32)) >> 32)
+        return float(signed(word << unsigned(32)) >> 32)
     if code == UV:
         return float(word)
     if code == SV:
-        return float(np.int64(word))
+        return float(signed(word))
     if code == FL:
-        return float(np.uint32(word & np.uint64(0xFFFFFFFF)).view(np.float32))
-    return np.uint64(word).view(np.float64)
+        return float(np.uint32(word & unsigned(0xFFFFFFFF)).view(np.float32))
+    number: float = np.uint64(word).view(np.float64)
+    return number
 
 
 @kernel
 def binary_whole(words: Words, at: int, code: int) -> tuple[bool, int]:
     """One whole number of a binary VR; real ones are rounded to the nearest."""
     if code == SV:
-        return True, np.int64(load(words, at))
+        return True, signed(load(words, at))
     number = binary(words, at, code)
-    if np.isfinite(number) and abs(number) < EXACT:
-        return True, np.int64(np.rint(number))
+    if math.isfinite(number) and abs(number) < EXACT:
+        return True, signed(np.rint(number))
     return False, 0
 
 
@@ -270,7 +271,7 @@ def days_since_1970(words: Words, at: int, end: int) -> tuple[bool, int]:
     gap = 0
     if end - at == 10:
         mark = byte_at(words, at + 4)
-        if (mark != POINT and mark != MINUS) or byte_at(words, at + 7) != mark:
+        if mark not in (POINT, MINUS) or byte_at(words, at + 7) != mark:
             return False, 0
         gap = 1
     year = two_digits(words, at) * 100 + two_digits(words, at + 2)

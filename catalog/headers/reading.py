@@ -22,12 +22,9 @@ from catalog.headers.cells import (
     R_SIZE,
     R_SOURCE,
     R_TRUNCATED,
-    ROWS,
     SOURCE_KERNEL,
     store_row,
 )
-from catalog.headers.kernel import SLACK, kernel, overlapping_words
-from catalog.headers.slots import NONE, plan
 from catalog.headers.elements import (
     CAREFUL,
     DAMAGED,
@@ -52,7 +49,10 @@ from catalog.headers.elements import (
     load,
     tag_of,
 )
+from catalog.headers.kernel import SLACK, kernel, overlapping_words, signed, unsigned
 from catalog.headers.meta import identity, start
+from catalog.headers.slots import NONE, plan
+from catalog.headers.texts import ROWS
 from catalog.headers.walk import walk
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def walk_file(
     words: Words,
     top: int,
     have: int,
-    whole: bool,
+    whole: int,
     state: Ints,
     stack: Ints,
     values: Ints,
@@ -203,13 +203,13 @@ def walk_file(
         if verdict != MORE:
             return verdict, kept, 0
         position, want = state[POSITION], state[WANT]
-        if whole and position + want <= RAW_LIMIT:
+        if whole == 1 and position + want <= RAW_LIMIT:
             at, offset = shift + have, have
             read = min(position + want + WINDOW, size) - have
         else:
             # A window of which nothing was noted is overwritten; one that holds values must stay
-            at = window if state[NOTED] == noted and not whole else shift + have
-            whole = False
+            at = window if state[NOTED] == noted and whole == 0 else shift + have
+            whole = 0
             offset = position
             read = min(max(want, LONG_WINDOW if position <= have else WINDOW), size - position)
             window = at
@@ -223,7 +223,7 @@ def walk_file(
             return TRUNCATED, kept, 0  # the file has shrunk since it was opened
         shift = at - offset
         have = offset + got
-        if whole:
+        if whole == 1:
             kept = have
     return TOO_LONG, kept, 0
 
@@ -234,7 +234,7 @@ def read_header(
     buffer: Bytes,
     words: Words,
     top: int,
-    keep_raw: bool,
+    keep_raw: int,
     state: Ints,
     stack: Ints,
     values: Ints,
@@ -265,12 +265,12 @@ def read_header(
         verdict, kept, error = walk_file(
             descriptor, buffer, words, top, kept, keep_raw, state, stack, values, found, plan
         )
-        if verdict != DAMAGED and verdict != TRUNCATED:
+        if verdict not in (DAMAGED, TRUNCATED):
             break
     if verdict != DONE:
         return verdict, kept, error
     end = state[HEADER_END]
-    if keep_raw and kept < end <= RAW_LIMIT:
+    if keep_raw == 1 and kept < end <= RAW_LIMIT:
         if top + end + SLACK > len(buffer):
             return FULL, kept, 0
         got, error = fill(descriptor, buffer, top + kept, end - kept, kept)
@@ -281,13 +281,15 @@ def read_header(
 
 
 @kernel
-def pixels_truncated(descriptor: int, words: Words, top: int, kept: int, state: Ints, peek: Bytes, peeked: Words) -> bool:
+def pixels_truncated(
+    descriptor: int, words: Words, top: int, kept: int, state: Ints, peek: Bytes, peeked: Words
+) -> bool:
     """Whether the file ends before its pixel data; of compressed ones the first fragment is looked at."""
     place, size = state[PIXEL_OFFSET], state[SIZE]
     if place < 0:
         return False
     if state[PIXEL_LENGTH] >= 0:
-        return place + state[PIXEL_LENGTH] > size
+        return bool(place + state[PIXEL_LENGTH] > size)
     for _ in range(2):  # offset table and first fragment (PS3.5 A.4)
         if place + 8 > size:
             return True
@@ -300,13 +302,13 @@ def pixels_truncated(descriptor: int, words: Words, top: int, kept: int, state: 
             word = load(peeked, 0)
         if tag_of(word) != ITEM:
             return False
-        place += 8 + np.int64(word >> np.uint64(32))
-    return place + 8 > size
+        place += 8 + signed(word >> unsigned(32))
+    return bool(place + 8 > size)
 
 
 @kernel
 def record_row(
-    rows: Rows, raw_ends: Ints, index: int, mtime: int, truncated: bool, kept: bool, state: Ints
+    rows: Rows, raw_ends: Ints, index: int, mtime: int, truncated: int, kept: int, state: Ints
 ) -> None:
     """Write what is known of the file beside the cells of the row that was stored last."""
     row = rows.counters[ROWS] - 1
@@ -328,7 +330,7 @@ def read_many(
     paths: Bytes,
     places: Ints,
     base: int,
-    keep_raw: bool,
+    keep_raw: int,
     buffer: Bytes,
     words: Words,
     raw_ends: Ints,
@@ -373,11 +375,11 @@ def read_many(
         if descriptor < 0:
             outcome[file, O_VERDICT] = OPEN_FAILED
             continue
-        mode = np.int64(stat[STATX_MODE] >> np.uint64(32)) & S_IFMT
-        mtime = np.int64(stat[STATX_MTIME_S]) * 1_000_000_000 + np.int64(
-            stat[STATX_MTIME_NS] & np.uint64(0xFFFFFFFF)
+        mode = signed(stat[STATX_MODE] >> unsigned(32)) & S_IFMT
+        mtime = signed(stat[STATX_MTIME_S]) * 1_000_000_000 + signed(
+            stat[STATX_MTIME_NS] & unsigned(0xFFFFFFFF)
         )
-        outcome[file, O_SIZE] = state[SIZE] = np.int64(stat[STATX_FILE_SIZE])
+        outcome[file, O_SIZE] = state[SIZE] = signed(stat[STATX_FILE_SIZE])
         outcome[file, O_MTIME] = mtime
         if mode != S_IFREG:
             verdict = DIRECTORY if mode == S_IFDIR else SPECIAL
@@ -393,8 +395,10 @@ def read_many(
             ):
                 verdict = FULL
             if verdict == DONE:
-                truncated = pixels_truncated(descriptor, words, top, kept, state, scratch.peek, scratch.peeked)
-                whole = keep_raw and kept >= state[HEADER_END]
+                truncated = pixels_truncated(
+                    descriptor, words, top, kept, state, scratch.peek, scratch.peeked
+                )
+                whole = 1 if keep_raw == 1 and kept >= state[HEADER_END] else 0
                 record_row(rows, raw_ends, base + file, mtime, truncated, whole, state)
         _close(descriptor)
         if verdict == FULL and row > 0:

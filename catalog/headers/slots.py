@@ -42,17 +42,39 @@ TRIM_END, TRIM_BOTH, TRIM_NAME = range(
 SHORT_HEADER, LONG_HEADER = 1, 2  # explicit VR: 8 bytes with a 16-bit length, 12 bytes with a 32-bit length
 FORM_TEXT, FORM_BINARY, FORM_BYTES = 1, 2, 3
 
-SHORT_VRS: Final = "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
-LONG_VRS: Final = "OB OD OF OL OV OW SQ SV UC UN UR UT UV".split()
-BINARY_VRS: Final = frozenset("AT FD FL SL SS UL US SV UV".split())
-BYTES_VRS: Final = frozenset("OB OD OF OL OV OW UN".split())
-LEADING_SPACES_COUNT: Final = frozenset("LT ST UT".split())  # PS3.5 6.2: their leading spaces are text
+SHORT_VRS: Final = (
+    "AE",
+    "AS",
+    "AT",
+    "CS",
+    "DA",
+    "DS",
+    "DT",
+    "FD",
+    "FL",
+    "IS",
+    "LO",
+    "LT",
+    "PN",
+    "SH",
+    "SL",
+    "SS",
+    "ST",
+    "TM",
+    "UI",
+    "UL",
+    "US",
+)
+LONG_VRS: Final = ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")
+BINARY_VRS: Final = frozenset(("AT", "FD", "FL", "SL", "SS", "UL", "US", "SV", "UV"))
+BYTES_VRS: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
+LEADING_SPACES_COUNT: Final = frozenset(("LT", "ST", "UT"))  # PS3.5 6.2: their leading spaces are text
 
 HIDDEN_CHARSET: Final = Column("", ((CHARSET,),), "CS", TEXT, "instance", "")
 TRANSFER_SYNTAX: Final = next(c for c in columns.DERIVED if c.name == "TransferSyntaxUID")
 DISTINCT: Final = frozenset(
     {"SOPInstanceUID", "referenced_series"}
-)  # of a text: rows are never alike; of a list: each value once
+)  # rows are never alike; in a list: each value once
 META_FALLBACK: Final = {"SOPClassUID": (MEDIA_CLASS,), "SOPInstanceUID": (MEDIA_INSTANCE,)}
 
 UID_IMPLICIT, UID_BIG_ENDIAN, UID_DICOMDIR = 0, 1, 2
@@ -99,7 +121,7 @@ def vr_code(vr: str) -> int:
 
 @cache
 def kernel_columns() -> tuple[Column, ...]:
-    """Columns that the compiled functions fill, sorted by kind; the first is the hidden one of character sets."""
+    """Columns that the compiled functions fill, sorted by kind; the first is the hidden one of charsets."""
     return tuple(sorted((HIDDEN_CHARSET, TRANSFER_SYNTAX, *ATTRIBUTES), key=lambda c: KINDS.index(c.kind)))
 
 
@@ -209,13 +231,16 @@ def plan() -> Plan:
         key_tag=np.array([k[1] for k in keys], np.int64),
         key=np.array([k[2:] for k in keys], np.int64),
         context=np.array(
-            [(starts[i], starts[i + 1] - 1, path in tree.collects) for path, i in tree.contexts.items()], np.int64
+            [(starts[i], starts[i + 1] - 1, path in tree.collects) for path, i in tree.contexts.items()],
+            np.int64,
         ),
         slot_vr=np.array([slot_vr[s] for s in range(len(tree.slots))], np.int64),
         slot_column=np.array([slot_column[s] for s in range(len(tree.slots))], np.int64),
         column=np.array(column_rows, np.int64),
         column_slots=np.array(column_slots, np.int64),
-        kind_start=np.array([*(columns_of(k).start for k in range(len(KINDS))), len(kernel_columns())], np.int64),
+        kind_start=np.array(
+            [*(columns_of(k).start for k in range(len(KINDS))), len(kernel_columns())], np.int64
+        ),
         header_of_vr=header,
         form_of_vr=form,
         uids=uids,

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from catalog.columns import META_TRANSFER_SYNTAX
-from catalog.headers.elements import DOUBLE_PIXELS, FLOAT_PIXELS, PIXELS
-from catalog.headers.framing import LARGEST, LONG, MEDIA_CLASS, MEDIA_INSTANCE, PADDING, Frame, frame
+from catalog.headers.elements import DELIMITERS, DOUBLE_PIXELS, FLOAT_PIXELS, PIXELS
+from catalog.headers.framing import LARGEST, LONG, PADDING, Frame, frame
 from catalog.headers.slots import (
-    CHARSET,
     KEY_CHILD,
     KEY_COLLECT,
     KEY_SLOT,
+    MEDIA_CLASS,
+    MEDIA_INSTANCE,
     NESTED_CHARSET,
     NEVER,
     SPECIAL_UIDS,
@@ -69,7 +69,7 @@ class NotAnInstance(Exception):  # noqa: N818 - no error: the file is something 
 
 @dataclass(slots=True)
 class Noted:
-    """A wanted value: slot, bytes in little-endian order, VR code and, in an item of its own, character set."""
+    """A wanted value: slot, little-endian bytes, VR code and, where the item has its own, character set."""
 
     slot: int
     raw: bytes
@@ -124,7 +124,9 @@ def read_slowly(data: bytes, size: int, plan: Plan) -> Header:
         elements, end, complete = _elements(framed)
     _check_identity(framed, elements)
     if not complete and (len(data) < size or framed.deflated):
-        raise Fault("HeaderTooLong", f"no pixel data and no end in the first {LARGEST >> 20} MiB of the header")
+        raise Fault(
+            "HeaderTooLong", f"no pixel data and no end in the first {LARGEST >> 20} MiB of the header"
+        )
     header = Header(header_bytes=size)
     if end >= 0:
         _note_pixels(header, framed, end, size)
@@ -144,11 +146,31 @@ def _elements(framed: Frame) -> tuple[dict[int, Element], int, bool]:
     elements, end, complete
         By tag; position of the pixel data element or -1; whether the data set has an end that is its own.
     """
-    from pydicom.filereader import data_element_generator
-
     stream = BytesIO(framed.data)
     stream.seek(framed.start)
     found: dict[int, Element] = {}
+    try:
+        sound, at_pixels = _cut(stream, framed, found)
+    except RecursionError:
+        raise Fault("DamagedHeader", "sequences are nested too deeply") from None
+    except Exception as error:  # noqa: BLE001 - pydicom raises many kinds on damaged input, each is a row in failures
+        where = stream.tell()
+        if where >= len(framed.data):
+            raise _cut_off(framed) from None
+        raise Fault(
+            "DamagedHeader", f"pydicom gave up near byte {where} of the header ({type(error).__name__})"
+        ) from None
+    if len(found) > MOST_ELEMENTS:
+        raise Fault("HeaderTooLong", f"more than {MOST_ELEMENTS} elements before the pixel data")
+    if not sound:
+        raise _cut_off(framed)
+    return found, stream.tell() if at_pixels else -1, at_pixels or len(framed.data) < LARGEST
+
+
+def _cut(stream: BytesIO, framed: Frame, found: dict[int, Element]) -> tuple[bool, bool]:
+    """Fill ``found``; tell whether all elements are whole, and whether the pixel data were reached."""
+    from pydicom.filereader import data_element_generator
+
     at_pixels = False
 
     def stop(tag: int, _vr: str | None, _length: int) -> bool:
@@ -156,32 +178,24 @@ def _elements(framed: Frame) -> tuple[dict[int, Element], int, bool]:
         at_pixels = tag in PIXEL_TAGS
         return at_pixels
 
-    try:
-        for number, element in enumerate(
-            data_element_generator(stream, framed.implicit, framed.little, stop_when=stop)
-        ):
-            if number > MOST_ELEMENTS:
-                raise Fault("HeaderTooLong", f"more than {MOST_ELEMENTS} elements before the pixel data")
-            if element.tag == 0 or element.tag in (0xFFFEE0DD, 0xFFFEE000):
-                continue
+    last = None
+    for element in data_element_generator(stream, framed.implicit, framed.little, stop_when=stop):
+        last = element
+        if element.tag != 0 and element.tag < DELIMITERS:
             found[int(element.tag)] = element
-            if _falls_short(element):
-                raise Fault("TruncatedHeader", f"the file ends inside element {element.tag}")
-    except Fault:
-        raise
-    except RecursionError:
-        raise Fault("DamagedHeader", "sequences are nested too deeply") from None
-    except Exception as error:  # noqa: BLE001 - pydicom raises many kinds on damaged input, each is a row in failures
-        where = stream.tell()
-        if where >= len(framed.data):
-            raise Fault("TruncatedHeader", "the file ends inside a sequence") from None
-        raise Fault(
-            "DamagedHeader", f"pydicom gave up near byte {where} of the header ({type(error).__name__})"
-        ) from None
-    if not at_pixels and found and _rest(framed.data, next(reversed(found.values()))).strip(b"\0"):
-        raise Fault("TruncatedHeader", "the file ends inside the head of an element")
-    end = stream.tell() if at_pixels else -1
-    return found, end, at_pixels or len(framed.data) < LARGEST
+        if _falls_short(element):
+            return False, False
+        if len(found) > MOST_ELEMENTS:
+            break
+    rest = b"" if at_pixels or last is None else _rest(framed.data, last)
+    return len(rest) >= 8 or not rest.strip(b"\0"), at_pixels
+
+
+def _cut_off(framed: Frame) -> Fault:
+    """Say that the file, or what may be read of it, ends inside an element; the tag may be part of a value."""
+    if len(framed.data) >= LARGEST:
+        return Fault("HeaderTooLong", f"the header is longer than {LARGEST >> 20} MiB")
+    return Fault("TruncatedHeader", "the file ends inside an element before the pixel data")
 
 
 def _falls_short(element: Element) -> bool:
@@ -277,7 +291,7 @@ class _Gatherer:
             first_item = first and number == 0
             if not first_item and not self.plan.context[context, 2]:
                 break
-            elements = [item.get_item(tag) for tag in item.keys()]
+            elements = [item.get_item(tag) for tag in list(item.keys())]
             self.walk(elements, context, first=first_item, charset=charset)
 
     def _sequence(self, element: Element) -> Iterable[Any]:

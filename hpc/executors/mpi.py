@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _ORDER, _REPLY = 1, 2
 _HELLO, _DONE, _FAILED, _STOP, _BYE = range(5)
+_SPIN_S: Final = 100e-6
 _FIRST_PAUSE_S: Final = 50e-6
 _LAST_PAUSE_S: Final = 2e-3
 _FAREWELL_S: Final = 10.0
@@ -188,13 +189,20 @@ def _serve(communicator: Any, worker: int) -> None:
 
 
 def _receive(communicator: Any, tag: int, give_up: Callable[[], bool]) -> Any:
-    """Return the next message, or None once `give_up`, which is asked before each pause, says so."""
+    """Return the next message, or None once `give_up`, which is asked before each pause, says so.
+
+    Pauses are a small part of the time waited so far: were they longer, manager and worker would each wait
+    for the other's pauses, and lengthen their own by that.
+    """
     from mpi4py import MPI
 
-    pause = _FIRST_PAUSE_S
+    began = time.monotonic()
     while not communicator.Iprobe(MPI.ANY_SOURCE, tag):
-        if give_up():
+        waited = time.monotonic() - began
+        if waited < _SPIN_S:
+            os.sched_yield()
+        elif give_up():
             return None
-        time.sleep(pause)
-        pause = min(pause * 2, _LAST_PAUSE_S)
+        else:
+            time.sleep(min(max(waited / 20, _FIRST_PAUSE_S), _LAST_PAUSE_S))
     return communicator.recv(source=MPI.ANY_SOURCE, tag=tag)

@@ -1,7 +1,7 @@
-"""What pydicom says of a header, brought to the catalogue's types: the independent oracle of the header reader.
+"""What pydicom says of a header, in the catalogue's types: the independent oracle of the header reader.
 
-pydicom's own parsing, decoding and conversion are used throughout. What the catalogue does otherwise on purpose
-is undone here, and only here:
+pydicom's own parsing, decoding and conversion are used throughout. What the catalogue does otherwise on
+purpose is undone here, and only here:
 
 * text is compared without padding at the ends of each value, and names without empty groups at their end;
 * of several values where one is expected, the first counts;
@@ -133,6 +133,10 @@ def _date(part: Any) -> datetime.date | None:
     text = str(part).strip()
     digits = text.replace(text[4], "") if len(text) == 10 and text[4] in ".-" else text
     try:
-        return datetime.datetime.strptime(digits, "%Y%m%d").replace(tzinfo=datetime.UTC).date() if len(digits) == 8 else None
+        return (
+            datetime.datetime.strptime(digits, "%Y%m%d").replace(tzinfo=datetime.UTC).date()
+            if len(digits) == 8
+            else None
+        )
     except ValueError:
         return None

@@ -9,30 +9,13 @@ import signal
 import time
 
 import pytest
-from conftest import EXECUTORS, MANY
 from toy_job import ToyStage, TreeStage, range_task, read_rows, toy_main
+from toy_runs import EXECUTORS, MANY, shards, wait_for
 
 from hpc import Session, run_job, signals
 from hpc.errors import InterruptedRunError
 
 pytestmark = pytest.mark.mpi
-
-
-def wait_for(run, condition) -> None:
-    """Wait until a condition holds of a running job."""
-    for _ in range(3000):
-        try:
-            if condition():
-                return
-        except OSError:
-            pass
-        assert run.process.poll() is None, run.end().err
-        time.sleep(0.01)
-    pytest.fail("the run did not get there")
-
-
-def shards(run) -> list:
-    return list(run.folder.glob("runs/*/shards/toy/*"))
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
