@@ -19,7 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 os.environ["NUMBA_BOUNDSCHECK"] = "1"  # before numba is imported; such code has a cache of its own
-os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"cohortium-fuzz-{os.getuid()}")
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"cohortium-fuzz-{os.getuid()}"))
 
 import numpy as np
 

@@ -17,6 +17,7 @@ from hpc.errors import CohortiumError, InterruptedRunError, MissingError, UsageE
 FAILED = 1
 WRONG_USE = 2
 RESUME_ME = 75
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="cohortium",
@@ -52,7 +53,8 @@ def _root(
 def main() -> None:
     """Run the command line; the exit code says how it ended.
 
-    0 done, 1 failed, 2 wrong use, 3 done but some inputs failed, 75 stopped early and can be resumed.
+    0 done, 1 failed, 2 wrong use, 3 done but some inputs failed, 75 stopped early and can be resumed,
+    130 interrupted by Ctrl-C.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a path may hold what the terminal's encoding does not
@@ -63,6 +65,10 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.write(f"cohortium: {error}\n")
         sys.exit(exit_code(error))
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":  # how DuckDB passes Ctrl-C on
+            raise
+        sys.exit(INTERRUPTED)
 
 
 def exit_code(error: CohortiumError) -> int:

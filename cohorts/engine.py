@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import threading
 import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cohorts.sql import literal, quoted
 from cohorts.views import file_columns, view_query
+from cohorts.worker import Worker
 from hpc.errors import CohortiumError, UsageError
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ class Engine:
 
     def rows(self, query: str) -> list[Row]:
         """Run a query and return all its rows."""
-        with self._running() as cursor:
-            found: list[Row] = cursor.execute(query).fetchall()
+        with self._running() as (cursor, worker):
+            found: list[Row] = worker.call(lambda: cursor.execute(query).fetchall())
             return found
 
     def stream(self, query: str, batch_rows: int = 10_000) -> tuple[list[str], Iterator[Row]]:
@@ -102,14 +102,16 @@ class Engine:
 
     def frame(self, query: str) -> pl.DataFrame:
         """Run a query and return a polars frame."""
-        with self._running() as cursor:
-            found: pl.DataFrame = cursor.sql(query).pl()
+        with self._running() as (cursor, worker):
+            found: pl.DataFrame = worker.call(lambda: cursor.sql(query).pl())
             return found
 
     def batches(self, query: str, batch_rows: int = 122_880) -> Iterator[pa.RecordBatch]:
         """Run a query and give its rows as Arrow batches."""
-        with self._running() as cursor:
-            yield from cursor.sql(query).to_arrow_reader(batch_rows)
+        with self._running() as (cursor, worker):
+            reader = worker.call(lambda: cursor.sql(query).to_arrow_reader(batch_rows))
+            while (batch := worker.call(lambda: next(reader, None))) is not None:
+                yield batch
 
     def relation(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return a query as a relation that runs when it is asked; errors in its text are found at once."""
@@ -130,30 +132,26 @@ class Engine:
         return self._held[0]
 
     def _streamed(self, query: str, batch_rows: int) -> Iterator[Row]:
-        with self._running() as cursor:
-            cursor.execute(query)
-            while rows := cursor.fetchmany(batch_rows):
+        with self._running() as (cursor, worker):
+            worker.call(lambda: cursor.execute(query))
+            while rows := worker.call(lambda: cursor.fetchmany(batch_rows)):
                 yield from rows
 
     @contextmanager
-    def _running(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor whose work is cut off at the time limit, and whose errors are ours."""
+    def _running(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Worker]]:
+        """A cursor and what makes its calls, within the time limit and with errors of ours."""
         import duckdb
 
         cursor = self._connection.cursor()
-        timer = threading.Timer(self._limits.time_s, cursor.interrupt)
-        timer.daemon = True
-        timer.start()
+        worker = Worker(cursor.interrupt, self._limits.time_s)
         try:
-            yield cursor
+            yield cursor, worker
+        except TimeoutError:
+            raise LimitError(f"the query took longer than {self._limits.time_s:g} s; ask for less") from None
         except duckdb.Error as error:
             raise self._translated(error) from None
-        except RuntimeError as error:
-            if str(error) == "Query interrupted":  # how DuckDB passes Ctrl-C on
-                raise KeyboardInterrupt from None
-            raise
         finally:
-            timer.cancel()
+            worker.close()
             cursor.close()
 
     def _create(self, view: View) -> None:
@@ -183,8 +181,6 @@ class Engine:
         import duckdb
 
         text = str(error)
-        if isinstance(error, duckdb.InterruptException):
-            return LimitError(f"the query took longer than {self._limits.time_s:g} s; ask for less")
         if isinstance(error, duckdb.OutOfMemoryException):
             memory = f"{self._limits.memory_bytes / 2**20:,.0f} MiB"
             return LimitError(f"the query needs more memory than its limit of {memory}; ask for less")

@@ -84,7 +84,7 @@ def check_query(text: str, views: Collection[str]) -> None:
     _check_text(text, "the query", QUERY_CHARACTERS)
     try:
         kinds = [s.type.name for s in duckdb.extract_statements(text)]
-    except (duckdb.Error, RuntimeError) as error:
+    except duckdb.Error as error:
         raise UsageError(f"the query is not valid SQL: {error}") from None
     if kinds != ["SELECT"]:
         given = ", ".join(kinds) or "nothing"
@@ -208,7 +208,7 @@ def _parse(text: str, what: str) -> Tree:
         answer = json.loads(serialized, object_hook=_without_places)
     except RecursionError:
         raise UsageError(f"{what} is nested too deeply") from None
-    except (duckdb.Error, RuntimeError) as error:
+    except duckdb.Error as error:
         raise UsageError(f"{what} is not valid SQL: {error}") from None
     if answer["error"]:
         raise UsageError(f"{what} is not valid SQL: {answer['error_message']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpc.marks import Mark
 
@@ -110,8 +110,8 @@ def portable(error: Exception) -> Exception:
 
     text = "".join(traceback.format_exception(error)).rstrip()
     try:
-        copy: Any = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+        copy: Exception = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
     except Exception:  # noqa: BLE001 - an error whose class cannot be pickled must still be told
         copy = RuntimeError(f"{type(error).__name__}: {error}")
     copy.add_note(f"In a worker:\n{text}")
-    return copy if isinstance(copy, Exception) else RuntimeError(str(error))
+    return copy

@@ -113,7 +113,7 @@ def serve(connection: Connection, worker: int | None) -> None:
 
 def _environment() -> dict[str, str]:
     environment = launch.without_launcher(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     return environment
 
 

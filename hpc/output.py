@@ -118,9 +118,13 @@ def _width(text: str) -> int:
 
 
 def _write_csv(columns: Sequence[str], rows: Iterable[Row], stream: TextIO) -> None:
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([plain(v) for v in row] for row in rows)
+    usual = csv.writer(stream, lineterminator="\n")
+    careful = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    usual.writerow(columns)
+    for row in rows:
+        cells = [plain(v) for v in row]
+        # Python's writer quotes a carriage return only where it ends the lines; readers see a new row.
+        (careful if any("\r" in c for c in cells) else usual).writerow(cells)
 
 
 def _write_json(columns: Sequence[str], rows: Iterable[Row], stream: TextIO) -> None:

@@ -23,10 +23,10 @@ class HeaderBatch:
     Attributes
     ----------
     rows : pyarrow.Table
-        A row per DICOM instance, in no particular order: ``index`` (position in the list),
-        ``size``, ``mtime_ns``, ``header_bytes`` (where the pixel data element starts, or the size), ``reader``
-        (``kernel`` or ``pydicom``), ``text_repaired``, ``TransferSyntaxUID``, ``pixel_offset`` (of the value),
-        ``pixel_length`` (null where it is compressed), ``pixel_truncated``, then every column of
+        A row per DICOM instance, in no particular order: ``index`` (position in the list of paths),
+        ``size``, ``mtime_ns``, ``header_bytes`` (where the pixel data element starts, or the size),
+        ``reader`` (``kernel`` or ``pydicom``), ``text_repaired``, ``TransferSyntaxUID``, ``pixel_offset`` (of
+        the value), ``pixel_length`` (null where it is compressed), ``pixel_truncated``, then every column of
         :data:`catalog.columns.ATTRIBUTES`. Text is dictionary-encoded where values repeat.
     raw : pyarrow.Table or None
         Row for row beside ``rows``: ``index`` and ``header``, the bytes of the file before its pixel data;

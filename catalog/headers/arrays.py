@@ -20,6 +20,17 @@ from catalog.headers.cells import (
     SOURCE_SLOW,
     Rows,
 )
+from catalog.headers.distinct import (
+    E_CHARSET,
+    E_CLEAN,
+    E_LENGTH,
+    E_START,
+    E_TARGET,
+    ENTRIES,
+    NO_CHARSET,
+    PLAIN,
+    ROWS,
+)
 from catalog.headers.elements import load
 from catalog.headers.kernel import SLACK, kernel, overlapping_words, unsigned
 from catalog.headers.slots import (
@@ -36,17 +47,6 @@ from catalog.headers.slots import (
     kernel_columns,
 )
 from catalog.headers.text import decode
-from catalog.headers.texts import (
-    E_CHARSET,
-    E_CLEAN,
-    E_LENGTH,
-    E_START,
-    E_TARGET,
-    ENTRIES,
-    NO_CHARSET,
-    PLAIN,
-    ROWS,
-)
 
 if TYPE_CHECKING:
     import numpy.typing as npt

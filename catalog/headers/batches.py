@@ -28,6 +28,7 @@ from catalog.headers.cells import (
     new_rows,
     store_row,
 )
+from catalog.headers.distinct import ROWS
 from catalog.headers.elements import (
     DAMAGED,
     DICOMDIR,
@@ -60,7 +61,6 @@ from catalog.headers.reading import (
 )
 from catalog.headers.slots import NONE, Plan, plan
 from catalog.headers.slow import Fault, Header, NotAnInstance, Noted, read_slowly
-from catalog.headers.texts import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 16_384
 BUFFER: Final = 64 << 20
-SCALES: Final = (1, 4, 16)  # of what a single header may need; beyond the last it is not read
+SCALES: Final = (1, 4, 32)  # of what a single header may need; beyond the last it is not read
 SLOW: Final = frozenset({ODD_FRAME, DAMAGED, UNUSUAL})
 OTHERS: Final = {NOT_DICOM: "not_dicom", DICOMDIR: "dicomdir", SPECIAL: "special"}
 FAULTS: Final = {

@@ -12,6 +12,21 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from catalog.headers.distinct import (
+    E_CHARSET,
+    E_LENGTH,
+    E_LOCAL,
+    E_ROW,
+    E_START,
+    ENTRIES,
+    PLAIN,
+    ROWS,
+    STORED,
+    charset_place,
+    same_text,
+    text_entry,
+    trim,
+)
 from catalog.headers.elements import (
     FOUND_SLOT,
     V_LENGTH,
@@ -48,21 +63,6 @@ from catalog.headers.slots import (
     NONE,
     SLOT_CHARSET,
     columns_of,
-)
-from catalog.headers.texts import (
-    E_CHARSET,
-    E_LENGTH,
-    E_LOCAL,
-    E_ROW,
-    E_START,
-    ENTRIES,
-    PLAIN,
-    ROWS,
-    STORED,
-    charset_place,
-    same_text,
-    text_entry,
-    trim,
 )
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def new_rows(capacity: int, scale: int) -> Rows:
     texts = len(columns_of(KIND_TEXT)) + len(columns_of(KIND_TEXTS))
     lists = len(columns_of(KIND_REALS)) + len(columns_of(KIND_TEXTS))
     children = max(capacity * 32, 1 << 16) * scale
-    entries = max(capacity * 16, 1 << 14) * scale
+    entries = max(capacity * 16, 1 << 16) * scale
     store = np.empty((4 << 20) * scale + capacity * 512, np.uint8)
     return Rows(
         counters=np.zeros(4, np.int64),

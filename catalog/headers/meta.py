@@ -179,7 +179,7 @@ def is_uid(words: Words, values: Ints, slot: int, uids: Bytes, uid_length: Ints,
     expected = uid_length[which]
     if length < expected or length > expected + 1 or trimmed(words, begin, length) != expected:
         return False
-    for k in range(expected - 1, -1, -1):  # they differ at the end
+    for k in range(expected - 1, -1, -1):  # noqa: SIM110 - they differ at the end; kernels know no generators
         if load(words, begin + k) & unsigned(0xFF) != uids[which, k]:
             return False
     return True

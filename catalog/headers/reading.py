@@ -25,6 +25,7 @@ from catalog.headers.cells import (
     SOURCE_KERNEL,
     store_row,
 )
+from catalog.headers.distinct import ROWS
 from catalog.headers.elements import (
     CAREFUL,
     DAMAGED,
@@ -52,7 +53,6 @@ from catalog.headers.elements import (
 from catalog.headers.kernel import SLACK, kernel, overlapping_words, signed, unsigned
 from catalog.headers.meta import identity, start
 from catalog.headers.slots import NONE, plan
-from catalog.headers.texts import ROWS
 from catalog.headers.walk import walk
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def new_scratch(rows: Rows) -> Scratch:
         state=np.zeros(STATE_SIZE, np.int64),
         stack=np.zeros(STACK_SHAPE, np.int64),
         values=np.zeros((len(plan().slot_vr), VALUE_WIDTH), np.int64),
-        found=np.empty((len(rows.entries) // 4, FOUND_WIDTH), np.int64),
+        found=np.empty((len(rows.entries) // 2, FOUND_WIDTH), np.int64),
         stat=np.zeros(STATX_WORDS, np.uint64),
         empty=np.zeros(8, np.uint8),
         peek=peek,

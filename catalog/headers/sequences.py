@@ -116,7 +116,7 @@ def open_item(
     end = OPEN_END if length == UNDEFINED else position + length
     limit = stack[depth, F_END]
     if limit < end < OPEN_END and depth > 0:
-        # Item and sequence disagree: the true end is the one that an element of the enclosing data set follows
+        # Item and sequence disagree: the true end is where an element of the enclosing data set follows
         above = depth - 1
         explicit = stack[above, F_EXPLICIT]
         if plausible(

@@ -192,7 +192,7 @@ def _cut(stream: BytesIO, framed: Frame, found: dict[int, Element]) -> tuple[boo
 
 
 def _cut_off(framed: Frame) -> Fault:
-    """Say that the file, or what may be read of it, ends inside an element; the tag may be part of a value."""
+    """Say that the file, or what may be read of it, ends inside an element; tags may be bytes of values."""
     if len(framed.data) >= LARGEST:
         return Fault("HeaderTooLong", f"the header is longer than {LARGEST >> 20} MiB")
     return Fault("TruncatedHeader", "the file ends inside an element before the pixel data")
@@ -291,8 +291,7 @@ class _Gatherer:
             first_item = first and number == 0
             if not first_item and not self.plan.context[context, 2]:
                 break
-            elements = [item.get_item(tag) for tag in list(item.keys())]
-            self.walk(elements, context, first=first_item, charset=charset)
+            self.walk(item.values(), context, first=first_item, charset=charset)
 
     def _sequence(self, element: Element) -> Iterable[Any]:
         """Items of a sequence; none where it is damaged inside."""

@@ -181,7 +181,7 @@ def special(
 
 
 @kernel
-def layout(
+def layout(  # noqa: PLR0911 - one per layout
     words: Words,
     position: int,
     shift: int,
@@ -197,8 +197,8 @@ def layout(
     Returns
     -------
     verdict, explicit, code, length, skip : int
-        GO_ON, MORE (``length`` bytes are needed) or a verdict; whether this frame is explicit after all; VR, 0
-        where the file tells none; length of the value and of what stands before it.
+        GO_ON, MORE (``length`` bytes are needed) or a verdict; whether this frame is explicit after all; VR,
+        0 where the file tells none; length of the value and of what stands before it.
     """
     word = load(words, position + shift)
     code = vr_of(word)

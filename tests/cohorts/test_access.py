@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +21,12 @@ from cohorts.engine import LimitError, UnreadableTableError
 from hpc.errors import CohortiumError, MissingError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from small_catalog import SmallCatalog
 
     from cohorts import Catalog
+    from cohorts.engine import Engine
 
 
 def test_tables_hold_the_rows_that_were_written(small: SmallCatalog, opened: Catalog) -> None:
@@ -185,8 +187,30 @@ def test_a_query_ends_at_its_time_limit(small: SmallCatalog) -> None:
     opened = cohorts.open_catalog(small.root, limits=cohorts.Limits(time_s=0.3))
     with pytest.raises(LimitError, match=r"longer than 0\.3 s"):
         opened.engine.rows(LONG)
-    time.sleep(0.4)
     assert opened.engine.rows("SELECT 1") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda engine: engine.frame(LONG),
+        lambda engine: list(engine.stream(LONG)[1]),
+        lambda engine: list(engine.batches(LONG)),
+    ],
+)
+def test_every_way_to_ask_has_the_time_limit(small: SmallCatalog, ask: Callable[[Engine], object]) -> None:
+    engine = cohorts.open_catalog(small.root, limits=cohorts.Limits(time_s=0.3)).engine
+    with pytest.raises(LimitError):
+        ask(engine)
+
+
+def test_rows_come_as_they_are_asked_for(small: SmallCatalog) -> None:
+    engine = cohorts.open_catalog(small.root, limits=cohorts.Limits(memory_bytes=2**28)).engine
+    names, rows = engine.stream("SELECT range AS n, repeat('x', 1000) AS text FROM range(100000000)", 10)
+    assert names == ["n", "text"]
+    assert [next(rows)[0] for _ in range(25)] == list(range(25))
+    rows.close()
+    assert next(engine.batches("SELECT range AS n FROM range(100000000)", 5)).num_rows > 0
 
 
 def test_a_query_ends_at_its_memory_limit(small: SmallCatalog) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hpc.output import Format, print_table
@@ -51,6 +51,7 @@ def test_a_cell_reads_back(value: object, text: str, in_json: object) -> None:
 CELLS = st.none() | st.text(st.characters(exclude_categories=["Cs"])) | st.integers() | st.booleans()
 
 
+@example([("\r",)])
 @given(st.integers(1, 4).flatmap(lambda n: st.lists(st.tuples(*[CELLS] * n))))
 def test_json_and_csv_round_trip(rows: list[tuple[Any, ...]]) -> None:
     names = [f"c{i}" for i in range(len(rows[0]) if rows else 1)]

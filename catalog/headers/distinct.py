@@ -1,10 +1,8 @@
-"""The distinct texts of each column: looked up, and copied to a store when they are met for the first time."""
+"""The distinct texts of each column: looked up, and copied to a store when they are first met."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-
-import numpy as np
 
 from catalog.headers.elements import (
     V_CHARSET,
@@ -25,6 +23,7 @@ from catalog.headers.slots import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
     from catalog.headers.kernel import Ints, Words
