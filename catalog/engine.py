@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import duckdb
 
+    from catalog.columns import Kind
     from catalog.store import TableFiles
     from catalog.tables import Table
+
+
+SQL_TYPES: Final[dict[Kind, str]] = {
+    "text": "VARCHAR",
+    "date": "DATE",
+    "integer": "BIGINT",
+    "real": "DOUBLE",
+    "reals": "DOUBLE[]",
+    "texts": "VARCHAR[]",
+    "boolean": "BOOLEAN",
+    "bytes": "BLOB",
+}
 
 
 def connect(temporary: Path, *, threads: int = 2, memory: str = "256MB") -> duckdb.DuckDBPyConnection:
@@ -34,12 +47,12 @@ def connect(temporary: Path, *, threads: int = 2, memory: str = "256MB") -> duck
 def view(engine: duckdb.DuckDBPyConnection, name: str, table: Table, files: Sequence[str]) -> None:
     """Make a view over files of a table; without files, an empty one of the same columns."""
     if files:
-        listed = ", ".join(quoted(f) for f in files)
+        listed = ", ".join(literal(f) for f in files)
         engine.execute(
             f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM read_parquet([{listed}], union_by_name = true)'
         )
     else:
-        empty = ", ".join(f'NULL::{_duckdb_type(c.kind)} AS "{c.name}"' for c in table.columns)
+        empty = ", ".join(f'NULL::{SQL_TYPES[c.kind]} AS "{c.name}"' for c in table.columns)
         engine.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT {empty} WHERE false')
 
 
@@ -51,19 +64,11 @@ def query(sql: str, *given: TableFiles) -> list[tuple[object, ...]]:
         return engine.execute(sql).fetchall()
 
 
-def quoted(text: str) -> str:
+def quoted(name: str) -> str:
+    """Return a name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
     """Return a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _duckdb_type(kind: str) -> str:
-    return {
-        "text": "VARCHAR",
-        "date": "DATE",
-        "integer": "BIGINT",
-        "real": "DOUBLE",
-        "reals": "DOUBLE[]",
-        "texts": "VARCHAR[]",
-        "boolean": "BOOLEAN",
-        "bytes": "BLOB",
-    }[kind]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -13,6 +13,7 @@ import cohorts.commands
 import cohorts.demo
 import hpc.cli
 from hpc.errors import CohortiumError, InterruptedRunError, MissingError, UsageError
+from hpc.launch import detect
 
 FAILED = 1
 WRONG_USE = 2
@@ -62,13 +63,20 @@ def main() -> None:
     try:
         app()
     except CohortiumError as error:
-        sys.stdout.flush()
-        sys.stderr.write(f"cohortium: {error}\n")
-        sys.exit(exit_code(error))
+        _fail(str(error), exit_code(error))
+    except OSError as error:  # a full disk, a folder without permission: the system's words say it
+        _fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), FAILED)
     except RuntimeError as error:
         if str(error) != "Query interrupted":  # how DuckDB passes Ctrl-C on
             raise
         sys.exit(INTERRUPTED)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    """Say what is wrong, and end; of many ranks that the same mistake stops, the first speaks."""
+    if code != WRONG_USE or detect().rank == 0:
+        sys.stderr.write(f"cohortium: {message}\n")
+    sys.exit(code)
 
 
 def exit_code(error: CohortiumError) -> int:

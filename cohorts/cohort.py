@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from catalog.engine import quoted
 from cohorts.attrition import Attrition
 from cohorts.compile import (
     attrition_query,
@@ -18,7 +19,6 @@ from cohorts.compile import (
     rows_query,
 )
 from cohorts.levels import LEVELS, UNITS, Level
-from cohorts.sql import quoted
 from hpc.errors import CohortiumError, UsageError
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from catalog.engine import quoted
 from cohorts.levels import LEVELS, MEMBER, UNITS, Level
-from cohorts.sql import Scope, check_condition, check_order, quoted
+from cohorts.sql import Scope, check_condition, check_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

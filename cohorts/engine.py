@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cohorts.sql import literal, quoted
+from catalog.engine import literal, quoted
 from cohorts.views import file_columns, view_query
 from cohorts.worker import Worker
 from hpc.errors import CohortiumError, UsageError

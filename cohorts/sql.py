@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from catalog.engine import quoted
 from cohorts.functions import QUERY_FUNCTIONS, RULE_FUNCTIONS, TABLE_FUNCTIONS
 from hpc.errors import UsageError
 
@@ -155,16 +156,6 @@ def check_order(text: str, scope: Scope, what: str) -> frozenset[str]:
             raise UsageError(f"{what} orders by something that is the same for every row; name a column")
         used |= names
     return frozenset(used)
-
-
-def quoted(name: str) -> str:
-    """Return a name as a quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

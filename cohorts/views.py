@@ -12,23 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from catalog.columns import DATE, INTEGER, PATIENT, RESEARCH, STUDY, TEXTS, Column, Kind, Level, Zone
-from cohorts.sql import literal, quoted
+from catalog.engine import SQL_TYPES, literal, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from catalog.store import Snapshot, Store
-
-SQL_TYPES: Final[dict[Kind, str]] = {
-    "text": "VARCHAR",
-    "date": "DATE",
-    "integer": "BIGINT",
-    "real": "DOUBLE",
-    "reals": "DOUBLE[]",
-    "texts": "VARCHAR[]",
-    "boolean": "BOOLEAN",
-    "bytes": "BLOB",
-}
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -27,7 +27,7 @@ from catalog.headers.slots import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LARGEST: Final = 16 << 20  # bytes of an unusual header that are looked at, inflated or not
+LARGEST: Final = 8 << 20  # bytes of an unusual header that are looked at, inflated or not
 META: Final = (META_TRANSFER_SYNTAX, MEDIA_CLASS, MEDIA_INSTANCE)
 LONG: Final = frozenset(vr.encode() for vr in LONG_VRS)
 VRS: Final = LONG | frozenset(vr.encode() for vr in SHORT_VRS)

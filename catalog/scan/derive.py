@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from catalog.engine import connect, quoted, view
+from catalog.engine import connect, literal, view
 from catalog.scan.shard import Shard, write_description
 from catalog.scan.stages import WholeTasks
 from catalog.tables import ROW_GROUP_ROWS, TableWriter, tables, write_rows
@@ -57,7 +57,7 @@ class Instances:
         view(engine, "held", table, self.held)
         engine.execute("CREATE TABLE this AS SELECT ?::VARCHAR AS site", [self.site])
         nothing = "(SELECT 0::BIGINT AS file_id, ''::VARCHAR AS SeriesInstanceUID WHERE false)"
-        source = f"read_parquet({quoted(str(self.removed))})" if self.removed else nothing
+        source = f"read_parquet({literal(str(self.removed))})" if self.removed else nothing
         engine.execute(f"CREATE VIEW removed AS SELECT * FROM {source}")
         engine.execute(
             """CREATE VIEW touched AS
@@ -126,7 +126,9 @@ class RewriteStage(WholeTasks):
             self.staging.shard(self.name, task.name) as folder,
         ):
             self.instances.views(engine)
-            kept = f"SELECT * FROM read_parquet({quoted(str(self.root / path))}) WHERE NOT ({_dropped(name)})"
+            kept = (
+                f"SELECT * FROM read_parquet({literal(str(self.root / path))}) WHERE NOT ({_dropped(name)})"
+            )
             writer = TableWriter(table, folder / f"{name}.parquet")
             for rows in _tables(engine, kept):
                 writer.write(rows)
@@ -143,7 +145,7 @@ def rewrite_tasks(instances: Instances, snapshot: Snapshot) -> list[Task]:
         for name, files in snapshot.tables.items():
             if not files.data or (name != "series" and instances.removed is None):
                 continue
-            listed = ", ".join(map(quoted, files.files))
+            listed = ", ".join(map(literal, files.files))
             source = f"read_parquet([{listed}], filename = true, union_by_name = true)"
             found = engine.execute(
                 f"SELECT DISTINCT filename FROM {source} WHERE {_dropped(name)}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from catalog.engine import connect, quoted, view
+from catalog.engine import connect, literal, view
 from catalog.scan.shard import Shard, read_shard, write_description
 from catalog.scan.stages import WholeTasks, own_shards
 from catalog.tables import tables, write_rows
@@ -140,7 +140,9 @@ def find_shared(
         view(engine, "known", table.table, table.files)
         engine.execute("CREATE TABLE this AS SELECT ?::VARCHAR AS site", [site])
         dropped = (
-            f"SELECT file_id FROM read_parquet({quoted(str(removed))})" if removed else "SELECT 0 WHERE false"
+            f"SELECT file_id FROM read_parquet({literal(str(removed))})"
+            if removed
+            else "SELECT 0 WHERE false"
         )
         engine.execute(
             f"""CREATE VIEW both_files AS
@@ -150,7 +152,7 @@ def find_shared(
             UNION ALL
             SELECT file_id, coalesce(path_bytes, encode(path)), SOPInstanceUID, NULL, NULL,
               true, parse_path(filename)[-2]
-            FROM read_parquet([{", ".join(map(quoted, staged))}], filename = true)"""
+            FROM read_parquet([{", ".join(map(literal, staged))}], filename = true)"""
         )
         # Grouping by a hash keeps the UIDs of a whole archive out of memory; equality is checked below.
         engine.execute(
@@ -163,7 +165,7 @@ def find_shared(
             QUALIFY count(*) OVER of_uid > 1 AND bool_or(fresh) OVER of_uid
             ORDER BY key"""
         )
-        engine.execute(f"COPY shared TO {quoted(str(folder / 'shared.parquet'))} (FORMAT parquet)")
+        engine.execute(f"COPY shared TO {literal(str(folder / 'shared.parquet'))} (FORMAT parquet)")
         return int(engine.execute("SELECT count(*) FROM shared").fetchall()[0][0])
 
 
@@ -180,17 +182,17 @@ def judge(folder: Path, digests: Sequence[Path]) -> tuple[dict[str, int], tuple[
     shards : tuple of str
         Names of the shards that hold such files.
     """
-    listed = ", ".join(quoted(str(p / "digests.parquet")) for p in digests)
+    listed = ", ".join(literal(str(p / "digests.parquet")) for p in digests)
     with connect(folder / "spill") as engine:
         engine.execute(
             f"""CREATE TABLE judged AS
             SELECT s.*, coalesce(d.digest, 'unread ' || s.file_id) AS digest
-            FROM read_parquet({quoted(str(folder / "shared.parquet"))}) s
+            FROM read_parquet({literal(str(folder / "shared.parquet"))}) s
             JOIN read_parquet([{listed}]) d USING (file_id)"""
         )
         for statement in _JUDGE:
             engine.execute(statement)
-        engine.execute(f"COPY settled TO {quoted(str(folder / 'settled.parquet'))} (FORMAT parquet)")
+        engine.execute(f"COPY settled TO {literal(str(folder / 'settled.parquet'))} (FORMAT parquet)")
         duplicates = engine.execute("SELECT count(*) FROM settled WHERE NOT is_primary").fetchall()[0][0]
         conflicts = engine.execute(
             "SELECT count(*) FROM (SELECT 1 FROM versions GROUP BY SOPInstanceUID HAVING count(*) > 1)"

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from catalog.headers import HeaderBatch
 
 _SHARD_FILE: Final = "shard.json"
 
@@ -105,8 +104,8 @@ def write_shard(folder: Path, entries: pa.Table, source: Source, progress: np.nd
         rows.append(part)
         failures.append(_with_path(batch.failures, paths, source))
         others.append(_with_path(batch.others, paths, source))
-        if source.keep_headers and part.num_rows:
-            headers.write(_headers(part, batch))
+        if batch.raw is not None and part.num_rows:
+            headers.write(_headers(part, batch.raw))
     data = {"headers": headers.close()}
     data |= _write_instances(folder, pa.concat_tables(rows).unify_dictionaries()) if rows else {}
     for name, parts in (("failures", failures), ("others", others)):
@@ -231,13 +230,13 @@ def _patient_keys(ids: pa.ChunkedArray, source: Source) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string()))
 
 
-def _headers(part: pa.Table, batch: HeaderBatch) -> pa.Table:
+def _headers(part: pa.Table, raw: pa.Table) -> pa.Table:
     """Raw headers with their keys, series beside series so that they compress."""
     import numpy as np
     import pyarrow.compute as pc
 
     rows = part.select(["site", "file_id", "SOPInstanceUID", "SeriesInstanceUID"])
-    rows = rows.append_column("header", batch.raw.column("header").cast("binary"))
+    rows = rows.append_column("header", raw.column("header").cast("binary"))
     series = pc.fill_null(part.column("SeriesInstanceUID").combine_chunks().indices, -1).to_numpy()
     beside = np.count_nonzero(np.diff(series)) < len(np.unique(series))
     return rows if beside else rows.take(np.argsort(series, kind="stable"))

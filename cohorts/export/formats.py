@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cohorts.sql import quoted
+from catalog.engine import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
