@@ -34,7 +34,7 @@ from catalog.headers.elements import (
     V_VR,
     trimmed,
 )
-from catalog.headers.kernel import SLACK, kernel
+from catalog.headers.kernel import SLACK, inner_kernel, kernel
 from catalog.headers.numbers import (
     binary,
     binary_whole,
@@ -129,7 +129,7 @@ def new_rows(capacity: int, scale: int) -> Rows:
     )
 
 
-@kernel
+@inner_kernel
 def first_number(words: Words, start: int, length: int, code: int, form: int) -> float:
     """First number of a value; NaN where it is none."""
     if form == FORM_BINARY:
@@ -139,7 +139,7 @@ def first_number(words: Words, start: int, length: int, code: int, form: int) ->
     return decimal(words, start, stop) if math.isnan(number) else number
 
 
-@kernel
+@inner_kernel
 def first_whole(words: Words, start: int, length: int, code: int, form: int) -> tuple[bool, int]:
     """First whole number of a value."""
     if form == FORM_BINARY:
@@ -147,7 +147,7 @@ def first_whole(words: Words, start: int, length: int, code: int, form: int) -> 
     return whole(words, start, value_end(words, start, start + length))
 
 
-@kernel
+@inner_kernel
 def append_numbers(
     words: Words,
     start: int,
@@ -182,19 +182,19 @@ def append_numbers(
     return at
 
 
-@kernel
+@inner_kernel
 def is_blank(words: Words, start: int, length: int) -> bool:
     """Whether a value holds nothing but padding, so that the next place may be asked."""
     return trimmed(words, start, length) <= 0
 
 
-@kernel
+@inner_kernel
 def effective_vr(code: int, slot: int, form_of_vr: Bytes, slot_vr: Ints) -> int:
     """VR by which a value is read: the file's, or the dictionary's where the file's tells nothing."""
     return slot_vr[slot] if form_of_vr[code] == FORM_BYTES else code
 
 
-@kernel
+@inner_kernel
 def store_texts(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) -> None:
     """Write the text cells of a row."""
     column, column_slots, form_of_vr = plan.column, plan.column_slots, plan.form_of_vr
@@ -243,7 +243,7 @@ def store_texts(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) ->
             break
 
 
-@kernel
+@inner_kernel
 def store_numbers(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) -> None:
     """Write the cells of a row that are dates, whole numbers and real numbers."""
     column, column_slots, form_of_vr, slot_vr = plan.column, plan.column_slots, plan.form_of_vr, plan.slot_vr
@@ -277,7 +277,7 @@ def store_numbers(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) 
                 break
 
 
-@kernel
+@inner_kernel
 def store_lists(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) -> None:
     """Write the cells of a row that are lists of numbers at one place."""
     column, column_slots, form_of_vr, slot_vr = plan.column, plan.column_slots, plan.form_of_vr, plan.slot_vr
@@ -303,7 +303,7 @@ def store_lists(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) ->
                 break
 
 
-@kernel
+@inner_kernel
 def store_collected(
     words: Words, values: Ints, found: Ints, n_found: int, row: int, plan: Plan, rows: Rows
 ) -> None:
@@ -350,7 +350,7 @@ def store_collected(
         valid[number, row >> 3] |= np.uint8(1 << (row & 7))
 
 
-@kernel
+@inner_kernel
 def fits(found: int, noted: int, row: int, columns: int, rows: Rows) -> bool:
     """Whether one more row with values of ``noted`` bytes fits."""
     most = 0

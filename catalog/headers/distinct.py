@@ -12,7 +12,7 @@ from catalog.headers.elements import (
     load,
     trimmed,
 )
-from catalog.headers.kernel import kernel, signed, unsigned
+from catalog.headers.kernel import inner_kernel, signed, unsigned
 from catalog.headers.numbers import (
     byte_at,
 )
@@ -42,14 +42,14 @@ ESCAPES: Final = unsigned(0x1B1B1B1B1B1B1B1B)
 BACKSLASHES: Final = unsigned(0x5C5C5C5C5C5C5C5C)
 
 
-@kernel
+@inner_kernel
 def has_byte(word: int, pattern: int) -> bool:
     """Whether one of eight bytes equals the byte that the pattern repeats."""
     word ^= pattern
     return (word - LOW_BITS) & ~word & HIGH_BITS != 0
 
 
-@kernel
+@inner_kernel
 def same_text(words: Words, start: int, length: int, store_words: Words, stored: int) -> bool:
     """Whether a value equals a stored one of the same length."""
     k = 0
@@ -63,7 +63,7 @@ def same_text(words: Words, start: int, length: int, store_words: Words, stored:
     return load(words, start + k) << shift == load(store_words, stored + k) << shift
 
 
-@kernel
+@inner_kernel
 def digest_text(words: Words, start: int, length: int) -> tuple[int, bool, bool]:
     """Hash a text.
 
@@ -86,7 +86,7 @@ def digest_text(words: Words, start: int, length: int) -> tuple[int, bool, bool]
     return digest, not escape and every & HIGH_BITS == 0, several
 
 
-@kernel
+@inner_kernel
 def find_text(
     words: Words,
     start: int,
@@ -121,7 +121,7 @@ def find_text(
     return NONE, signed(place)
 
 
-@kernel
+@inner_kernel
 def keep_text(
     words: Words,
     start: int,
@@ -152,7 +152,7 @@ def keep_text(
     return entry
 
 
-@kernel
+@inner_kernel
 def text_entry(
     words: Words,
     start: int,
@@ -200,7 +200,7 @@ def text_entry(
     return entry
 
 
-@kernel
+@inner_kernel
 def trim(words: Words, start: int, length: int, how: int) -> tuple[int, int]:
     """Start and length of a text without what only fills it up."""
     while length > 0:
@@ -214,7 +214,7 @@ def trim(words: Words, start: int, length: int, how: int) -> tuple[int, int]:
     return start, length
 
 
-@kernel
+@inner_kernel
 def charset_place(noted: Ints, at: int, values: Ints, root: int) -> tuple[int, int]:
     """Where the name of the character set of a noted value lies: its item's, else the file's."""
     if noted[at, V_CHARSET_SIZE] >= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from catalog.headers.kernel import kernel, signed, unsigned
+from catalog.headers.kernel import inner_kernel, kernel, signed, unsigned
 from catalog.headers.slots import LONG_HEADER, NONE, vr_code
 
 if TYPE_CHECKING:
@@ -64,19 +64,19 @@ def load(words: Words, at: int) -> int:
     return word
 
 
-@kernel
+@inner_kernel
 def tag_of(word: int) -> int:
     """Tag of the element whose first eight bytes are given."""
     return signed(((word & unsigned(0xFFFF)) << unsigned(16)) | ((word >> unsigned(16)) & unsigned(0xFFFF)))
 
 
-@kernel
+@inner_kernel
 def vr_of(word: int) -> int:
     """Two bytes where an explicit element has its VR."""
     return signed((word >> unsigned(32)) & unsigned(0xFFFF))
 
 
-@kernel
+@inner_kernel
 def trimmed(words: Words, start: int, length: int) -> int:
     """Length of a value without the spaces and NULs at its end."""
     while length > 0:
@@ -100,7 +100,7 @@ def find(key_tag: Ints, low: int, high: int, tag: int) -> int:
     return low if low < end and key_tag[low] == tag else NONE
 
 
-@kernel
+@inner_kernel
 def plausible(
     words: Words,
     at: int,
@@ -129,7 +129,7 @@ def plausible(
     return length == UNDEFINED or at + 8 + length <= size
 
 
-@kernel
+@inner_kernel
 def resync(
     words: Words, at: int, shift: int, have: int, size: int, end: int, header_of_vr: Bytes
 ) -> tuple[int, int, int]:
@@ -158,7 +158,7 @@ def resync(
     return RESYNC_NONE, 0, 1
 
 
-@kernel
+@inner_kernel
 def mended_length(
     words: Words, at: int, shift: int, have: int, size: int, end: int, header_of_vr: Bytes, length: int
 ) -> int:

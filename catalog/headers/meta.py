@@ -40,7 +40,7 @@ from catalog.headers.elements import (
     trimmed,
     vr_of,
 )
-from catalog.headers.kernel import kernel, signed, unsigned
+from catalog.headers.kernel import inner_kernel, signed, unsigned
 from catalog.headers.slots import (
     CONTEXT_END,
     CONTEXT_START,
@@ -71,7 +71,7 @@ LAST_FIRST_GROUP: Final = (
 )
 
 
-@kernel
+@inner_kernel
 def start(words: Words, top: int, have: int, state: Ints, stack: Ints, values: Ints, plan: Plan) -> int:
     """Read preamble and file meta information, and open the data set.
 
@@ -119,7 +119,7 @@ def start(words: Words, top: int, have: int, state: Ints, stack: Ints, values: I
     return open_data_set(words, top, position, state, stack, values, plan)
 
 
-@kernel
+@inner_kernel
 def may_be_dicom(words: Words, top: int, have: int) -> bool:
     """Whether a file without the usual preamble starts like a data set, or with the prefix."""
     if have < 8:
@@ -129,7 +129,7 @@ def may_be_dicom(words: Words, top: int, have: int) -> bool:
     return first == DICM or group in (2, 8, 0x0200, 0x0800)
 
 
-@kernel
+@inner_kernel
 def open_data_set(
     words: Words, top: int, position: int, state: Ints, stack: Ints, values: Ints, plan: Plan
 ) -> int:
@@ -150,7 +150,7 @@ def open_data_set(
     return MORE
 
 
-@kernel
+@inner_kernel
 def open_frame(position: int, explicit: int, cursor: int, state: Ints, stack: Ints) -> None:
     """Open the frame of the data set; the walk starts at ``position``."""
     state[POSITION] = position
@@ -172,7 +172,7 @@ def open_frame(position: int, explicit: int, cursor: int, state: Ints, stack: In
     stack[0, F_CHARSET_SIZE] = NONE
 
 
-@kernel
+@inner_kernel
 def is_uid(words: Words, values: Ints, slot: int, uids: Bytes, uid_length: Ints, which: int) -> bool:
     """Whether a noted value is one of the UIDs that the walker knows."""
     begin, length = values[slot, V_START], values[slot, V_LENGTH]
@@ -185,7 +185,7 @@ def is_uid(words: Words, values: Ints, slot: int, uids: Bytes, uid_length: Ints,
     return True
 
 
-@kernel
+@inner_kernel
 def identity(words: Words, values: Ints, plan: Plan) -> int:
     """Give DONE for an instance, or the verdict on a data set that is none."""
     for which in (SLOT_CLASS, SLOT_MEDIA_CLASS):

@@ -50,7 +50,7 @@ from catalog.headers.elements import (
     load,
     tag_of,
 )
-from catalog.headers.kernel import SLACK, kernel, overlapping_words, signed, unsigned
+from catalog.headers.kernel import SLACK, inner_kernel, kernel, overlapping_words, signed, unsigned
 from catalog.headers.meta import identity, start
 from catalog.headers.slots import NONE, plan
 from catalog.headers.walk import walk
@@ -122,7 +122,7 @@ def new_scratch(rows: Rows) -> Scratch:
     )
 
 
-@kernel
+@inner_kernel
 def examine(path: Bytes, place: int, stat: Words, empty: Bytes) -> tuple[int, int]:
     """Open the zero-terminated path and ask for its size, type and time.
 
@@ -145,7 +145,7 @@ def examine(path: Bytes, place: int, stat: Words, empty: Bytes) -> tuple[int, in
     return descriptor, 0
 
 
-@kernel
+@inner_kernel
 def fill(descriptor: int, buffer: Bytes, at: int, size: int, offset: int) -> tuple[int, int]:
     """Read ``size`` bytes from ``offset`` of the file into the buffer; fewer only where the file ends.
 
@@ -170,7 +170,7 @@ def fill(descriptor: int, buffer: Bytes, at: int, size: int, offset: int) -> tup
     return done, 0
 
 
-@kernel
+@inner_kernel
 def walk_file(
     descriptor: int,
     buffer: Bytes,
@@ -228,7 +228,7 @@ def walk_file(
     return TOO_LONG, kept, 0
 
 
-@kernel
+@inner_kernel
 def read_header(
     descriptor: int,
     buffer: Bytes,
@@ -280,7 +280,7 @@ def read_header(
     return identity(words, values, plan), kept, 0
 
 
-@kernel
+@inner_kernel
 def pixels_truncated(
     descriptor: int, words: Words, top: int, kept: int, state: Ints, peek: Bytes, peeked: Words
 ) -> bool:
@@ -306,7 +306,7 @@ def pixels_truncated(
     return bool(place + 8 > size)
 
 
-@kernel
+@inner_kernel
 def record_row(
     rows: Rows, raw_ends: Ints, index: int, mtime: int, truncated: int, kept: int, state: Ints
 ) -> None:

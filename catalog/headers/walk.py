@@ -65,7 +65,7 @@ from catalog.headers.elements import (
     tag_of,
     vr_of,
 )
-from catalog.headers.kernel import kernel, signed, unsigned
+from catalog.headers.kernel import inner_kernel, signed, unsigned
 from catalog.headers.sequences import enter, in_sequence, stray
 from catalog.headers.slots import (
     CONTEXT_END,
@@ -86,7 +86,7 @@ if TYPE_CHECKING:
 LONGEST_VALUE: Final = 1 << 24  # of a wanted value; nothing in the catalogue is text of 16 MiB
 
 
-@kernel
+@inner_kernel
 def note(
     place: int,
     length: int,
@@ -125,7 +125,7 @@ def note(
     return True
 
 
-@kernel
+@inner_kernel
 def pause(stack: Ints, state: Ints, position: int, last: int, cursor: int, want: int) -> int:
     """Leave the walk where it can be taken up again at the element at ``position``."""
     depth = state[DEPTH]
@@ -136,7 +136,7 @@ def pause(stack: Ints, state: Ints, position: int, last: int, cursor: int, want:
     return MORE
 
 
-@kernel
+@inner_kernel
 def at_edge(words: Words, position: int, shift: int, have: int, size: int, depth: int) -> int:
     """Tell what to do where fewer than 12 bytes are at hand: MORE, GO_ON, or a verdict."""
     if position >= size:
@@ -149,7 +149,7 @@ def at_edge(words: Words, position: int, shift: int, have: int, size: int, depth
     return DONE if depth == 0 and rest == 0 else TRUNCATED
 
 
-@kernel
+@inner_kernel
 def special(
     words: Words,
     shift: int,
@@ -180,7 +180,7 @@ def special(
     return ORDINARY
 
 
-@kernel
+@inner_kernel
 def layout(  # noqa: PLR0911 - one per layout
     words: Words,
     position: int,
@@ -227,7 +227,7 @@ def layout(  # noqa: PLR0911 - one per layout
     return GO_ON, explicit, code, length, 12 if kind == RESYNC_LONG else 8
 
 
-@kernel
+@inner_kernel
 def walk_frame(  # noqa: PLR0911, PLR0912, PLR0915 - the innermost loop: its state stays in registers
     words: Words,
     have: int,
@@ -319,7 +319,7 @@ def walk_frame(  # noqa: PLR0911, PLR0912, PLR0915 - the innermost loop: its sta
     return GO_ON
 
 
-@kernel
+@inner_kernel
 def walk(
     words: Words,
     have: int,
@@ -363,7 +363,7 @@ def walk(
             return verdict
 
 
-@kernel
+@inner_kernel
 def pixel_data(words: Words, shift: int, word: int, explicit: int, state: Ints, header_of_vr: Bytes) -> int:
     """Note where the pixel data lie; the header ends before their element."""
     position = state[POSITION]

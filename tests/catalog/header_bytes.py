@@ -20,7 +20,7 @@ def tag(number: int) -> bytes:
 def element(number: int, vr: str | bytes, value: bytes | str, *, length: int | None = None) -> bytes:
     """Explicit little-endian element; ``length`` to lie about it."""
     raw = value.encode("latin-1") if isinstance(value, str) else value
-    if isinstance(vr, str) and vr not in ("XX",) and len(raw) % 2 and length is None:
+    if isinstance(vr, str) and len(raw) % 2 and length is None:
         raw += b"\0" if vr in ("UI", "OB", "UN") else b" "
     code = vr.encode() if isinstance(vr, str) else vr
     stated = len(raw) if length is None else length

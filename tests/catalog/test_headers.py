@@ -97,7 +97,7 @@ def test_pixel_data_lie_where_pydicom_finds_them() -> None:
 def test_dicomdirs_and_plain_files_are_told_apart(shared_data: Path) -> None:
     paths = files_below(shared_data / "dicomdir_tree")
     _, misses = read(paths)
-    named = {i for i, p in enumerate(paths) if os.path.basename(p).startswith(b"DICOMDIR")}  # noqa: PTH119
+    named = {i for i, p in enumerate(paths) if os.path.basename(p).startswith(b"DICOMDIR")}
     assert {i for i, miss in misses.items() if miss == ("other", "dicomdir")} == named
 
 
@@ -162,8 +162,8 @@ def test_progress_is_the_file_being_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [b"new\nline.dcm", b"caf\xe9.dcm", "名前.dcm".encode(), b"%41 'q'.dcm"])
 def test_names_of_files_are_bytes(name: bytes, tmp_path: Path) -> None:
-    path = os.path.join(os.fsencode(tmp_path), name)  # noqa: PTH118 - a path of bytes
-    with open(path, "wb") as out:  # noqa: PTH123
+    path = os.path.join(os.fsencode(tmp_path), name)
+    with open(path, "wb") as out:
         out.write(hb.file())
     rows, _ = read([path])
     assert rows[0]["SOPInstanceUID"] == hb.UID
@@ -259,7 +259,7 @@ def test_wanted_values_across_windows_are_whole(tmp_path: Path) -> None:
     """Values that start in one read and end in another, at every place around the end of the first."""
     comment = "x" * 9000
     paths = []
-    for k in range(0, 40):
+    for k in range(40):
         filler = hb.element(0x00091010, "OB", bytes(8192 - 560 + 2 * k))
         path = tmp_path / f"{k}.dcm"
         path.write_bytes(hb.file(filler, end=hb.element(0x00204000, "LT", comment)[:None]))

@@ -75,11 +75,24 @@ def test_what_is_no_decimal_is_null(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("2", 2), ("2.0", 2), ("+002 ", 2), ("-7.000", -7), ("2e3", 2000), ("2000e-3", 2), ("0.0", 0), ("-0", 0),
-        ("2.5", None), ("", None), ("1 2", None), ("12a", None), ("e5", None), ("9" * 30, None), ("1e30", None),
+        ("2", 2),
+        ("2.0", 2),
+        ("+002 ", 2),
+        ("-7.000", -7),
+        ("2e3", 2000),
+        ("2000e-3", 2),
+        ("0.0", 0),
+        ("-0", 0),
+        ("2.5", None),
+        ("", None),
+        ("1 2", None),
+        ("12a", None),
+        ("e5", None),
+        ("9" * 30, None),
+        ("1e30", None),
         (str(2**53 + 1), 2**53 + 1),
     ],
-)  # fmt: skip
+)
 def test_whole_numbers(text: str, expected: int | None) -> None:
     assert whole(text) == expected
 
@@ -100,9 +113,23 @@ def test_every_date_comes_back(day: datetime.date, form: str, after: str) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["", "00000000", "20230229", "19000229", "20231301", "20230100", "20230132", "2023-1-01", "2023.01-01", "****",
-     "20230101-20230102", "202301", "2023010a", "2O230101"],
-)  # fmt: skip
+    [
+        "",
+        "00000000",
+        "20230229",
+        "19000229",
+        "20231301",
+        "20230100",
+        "20230132",
+        "2023-1-01",
+        "2023.01-01",
+        "****",
+        "20230101-20230102",
+        "202301",
+        "2023010a",
+        "2O230101",
+    ],
+)
 def test_what_is_no_date_is_null(text: str) -> None:
     assert date(text) is None
 
