@@ -118,14 +118,10 @@ def _environment() -> dict[str, str]:
 
 
 def _end_with_parent(parent: int) -> None:
-    """Have the kernel kill this process with its parent, so that a killed run leaves nobody at work."""
-    if sys.platform == "linux":
-        import ctypes
-
-        set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
+    """Leave nobody at work when the run is killed, not even between two instructions."""
+    signals.end_with_parent(wanted=True)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _offer_for_memory() -> None:

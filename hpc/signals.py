@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -29,6 +30,15 @@ def ignore() -> None:
     """Leave the signals to another process: a manager decides for its worker processes."""
     for each in STOP_SIGNALS:
         signal.signal(each, signal.SIG_IGN)
+
+
+def end_with_parent(*, wanted: bool) -> None:
+    """Have the kernel kill this process when its parent dies, or no longer; Linux alone can (prctl(2))."""
+    if sys.platform == "linux":
+        import ctypes
+
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL if wanted else 0)
 
 
 def request_stop() -> None:

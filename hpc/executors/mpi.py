@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from hpc import signals
@@ -46,9 +47,23 @@ def world() -> Any:
     if _is_wheel():
         # over UCX this build exchanges garbage between nodes under srun, and fails or hangs
         os.environ.setdefault("MPIR_CVAR_CH4_NETMOD", "ofi")
-    from mpi4py import MPI
-
+    # MPICH waits for its launcher in C, for ever and at full speed where that was killed meanwhile; other
+    # launchers may start ranks from a thread, whose end would count as theirs
+    with_launcher = _parent().startswith("hydra")
+    signals.end_with_parent(wanted=with_launcher)
+    try:
+        from mpi4py import MPI
+    finally:
+        signals.end_with_parent(wanted=False)
     return MPI.COMM_WORLD
+
+
+def _parent() -> str:
+    """Name of the process that started this one, or nothing."""
+    try:
+        return Path(f"/proc/{os.getppid()}/comm").read_text()
+    except OSError:
+        return ""
 
 
 def _is_wheel() -> bool:

@@ -81,7 +81,7 @@ def test_every_executor_makes_the_same_tables(
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(("options", "ranks"), WAYS[1:2] + WAYS[3:4])
 def test_a_scan_that_is_killed_again_and_again_ends_as_if_undisturbed(
     options: list[str], ranks: int, seed: int, tree: Path, undisturbed: Store, tmp_path: Path
@@ -89,14 +89,14 @@ def test_a_scan_that_is_killed_again_and_again_ends_as_if_undisturbed(
     """`kill -9` of everything or of one process, at moments that nobody chose."""
     store = twin(undisturbed, tmp_path / "catalogue")
     chance = random.Random(seed)
-    for _ in range(6):
+    for _ in range(5):
         running = subprocess.Popen(
             command(tree, store.root, options, ranks),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        time.sleep(chance.uniform(0.3, 4.0))
+        time.sleep(chance.uniform(0.3, 3.0))
         victims = _family(running.pid)
         if victims and chance.random() < 0.5:
             victims = [chance.choice(victims)]
