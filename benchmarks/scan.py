@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,6 @@ from readers import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 HERE: Final = Path(__file__).parent
 SIDE_BY_SIDE: Final = 4096  # files that every reader reads; one batch, one row group
@@ -42,7 +42,7 @@ def main() -> None:
             stdout=subprocess.DEVNULL,
         )
     every = sorted(_files(folder))
-    some = _whole_series(every, SIDE_BY_SIDE)
+    some = _part_of_each_series(every, SIDE_BY_SIDE)
     report: dict[str, Any] = {"machine": _machine(), "corpus": {"folder": str(folder), "files": len(every)}}
     report["agreement"] = _agreement(random.Random(20).sample(some, min(CHECKED, len(some))))
     report["side_by_side"] = list(_measure(tuple(READERS), some, options.repeats))
@@ -70,14 +70,18 @@ def _files(folder: Path) -> Iterator[bytes]:
         yield from (os.path.join(parent, name) for name in names)  # noqa: PTH118 - bytes
 
 
-def _whole_series(paths: Sequence[bytes], count: int) -> list[bytes]:
-    """Return so many files, in whole folders chosen at random, in the order of their paths."""
+def _part_of_each_series(paths: Sequence[bytes], count: int) -> list[bytes]:
+    """Return so many files: the first of every folder, in proportion, so that no kind is left out."""
     folders: dict[bytes, list[bytes]] = {}
     for path in paths:
         folders.setdefault(path.rpartition(b"/")[0], []).append(path)
-    order = sorted(folders)
-    random.Random(20).shuffle(order)
-    return sorted([path for folder in order for path in folders[folder]][:count])
+    part: list[bytes] = []
+    seen = 0
+    for files in folders.values():
+        seen += len(files)
+        wanted = round(seen * min(1.0, count / len(paths))) - len(part)
+        part += files[:wanted]
+    return part
 
 
 def _machine() -> dict[str, Any]:

@@ -50,7 +50,7 @@ def iter_headers(
     progress: npt.NDArray[np.int64] | None = None,
     force_slow: bool = False,
 ) -> Iterator[HeaderBatch]:
-    """Read many headers in batches that are bounded in memory: 64 MiB of headers, 16,384 files.
+    """Read many headers in batches that are bounded in memory: 32 MiB of headers.
 
     Parameters
     ----------

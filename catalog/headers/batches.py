@@ -67,8 +67,9 @@ if TYPE_CHECKING:
 
     from catalog.headers.kernel import Bytes, Ints, Words
 
-MOST_ROWS: Final = 16_384
-BUFFER: Final = 64 << 20
+MOST_ROWS = 16_384
+MOST_ROWS_WITH_RAW = 4096  # their headers fill the buffer
+BUFFER: Final = 32 << 20
 SCALES: Final = (1, 4, 32)  # of what a single header may need; beyond the last it is not read
 SLOW: Final = frozenset({ODD_FRAME, DAMAGED, UNUSUAL})
 OTHERS: Final = {NOT_DICOM: "not_dicom", DICOMDIR: "dicomdir", SPECIAL: "special"}
@@ -175,17 +176,18 @@ class Reader:
         self._keep_raw = keep_raw
         self._progress: Ints = progress if progress is not None else np.zeros(1, np.int64)
         self._force_slow = force_slow
+        self._most = MOST_ROWS_WITH_RAW if keep_raw else MOST_ROWS
         self._plan: Plan = plan()
 
     def batches(self) -> Iterator[HeaderBatch]:
         """Yield batches until every file has ended somewhere."""
         first = 0
         while first < len(self._paths):
-            batch = Batch(min(MOST_ROWS, len(self._paths) - first), SCALES[0])
+            batch = Batch(min(self._most, len(self._paths) - first), SCALES[0])
             if self._force_slow:
                 outcome = self._examine(first)
             else:
-                outcome = self._read(batch, first, self._paths[first : first + MOST_ROWS])
+                outcome = self._read(batch, first, self._paths[first : first + self._most])
             for place in np.flatnonzero(outcome[:, 0] != DONE).tolist():
                 verdict, size, mtime, error = outcome[place].tolist()
                 file = _File(first + place, self._paths[first + place], size, mtime)
@@ -219,7 +221,7 @@ class Reader:
 
     def _examine(self, first: int) -> Ints:
         """Give every file to the slow path, whatever the kernels would say of it."""
-        paths = self._paths[first : first + MOST_ROWS]
+        paths = self._paths[first : first + self._most]
         outcome = np.zeros((len(paths), 4), np.int64)
         for place, path in enumerate(paths):
             try:

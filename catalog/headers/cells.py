@@ -106,9 +106,9 @@ def new_rows(capacity: int, scale: int) -> Rows:
 
     texts = len(columns_of(KIND_TEXT)) + len(columns_of(KIND_TEXTS))
     lists = len(columns_of(KIND_REALS)) + len(columns_of(KIND_TEXTS))
-    children = max(capacity * 32, 1 << 16) * scale
-    entries = max(capacity * 16, 1 << 16) * scale
-    store = np.empty((4 << 20) * scale + capacity * 512, np.uint8)
+    children = max(capacity * 8, 1 << 16) * scale
+    entries = max(capacity * 8, 1 << 16) * scale
+    store = np.empty((4 << 20) * scale + capacity * 256, np.uint8)
     return Rows(
         counters=np.zeros(4, np.int64),
         record=np.zeros((capacity, RECORD_WIDTH), np.int64),

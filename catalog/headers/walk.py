@@ -269,6 +269,8 @@ def walk_frame(  # noqa: PLR0911, PLR0912, PLR0915 - the innermost loop: its sta
         code = vr_of(word)
         if explicit == 1 and careful == 0 and header_of_vr[unsigned(code)] == SHORT_HEADER:
             length, skip = signed(word >> unsigned(48)), 8
+        elif explicit == 0 and position + 8 + signed(word >> unsigned(32)) <= size:
+            length, skip, code = signed(word >> unsigned(32)), 8, 0
         else:
             verdict, explicit, code, length, skip = layout(
                 words, position, shift, have, size, end, explicit, careful, header_of_vr

@@ -132,7 +132,7 @@ def test_order_of_files_does_not_matter() -> None:
 def test_size_of_batches_does_not_matter(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = files_below(PYDICOM_FILES / "test_files")
     whole = read(paths)
-    monkeypatch.setattr(batches, "MOST_ROWS", size)
+    monkeypatch.setattr(batches, "MOST_ROWS_WITH_RAW", size)
     assert read(paths) == whole
 
 
