@@ -186,6 +186,15 @@ def is_uid(words: Words, values: Ints, slot: int, uids: Bytes, uid_length: Ints,
 
 
 @inner_kernel
+def has_digit(words: Words, begin: int, length: int) -> bool:
+    """Whether a value holds a digit, as every UID does."""
+    for k in range(length):  # noqa: SIM110 - kernels know no generators
+        if 48 <= load(words, begin + k) & unsigned(0xFF) <= 57:
+            return True
+    return False
+
+
+@inner_kernel
 def identity(words: Words, values: Ints, plan: Plan) -> int:
     """Give DONE for an instance, or the verdict on a data set that is none."""
     for which in (SLOT_CLASS, SLOT_MEDIA_CLASS):
@@ -194,9 +203,7 @@ def identity(words: Words, values: Ints, plan: Plan) -> int:
     for which in (SLOT_INSTANCE, SLOT_MEDIA_INSTANCE):
         slot = plan.slot[which]
         form = plan.form_of_vr[values[slot, V_VR]]
-        if (
-            form in (FORM_TEXT, FORM_BYTES)
-            and trimmed(words, values[slot, V_START], values[slot, V_LENGTH]) > 0
-        ):
-            return DONE
+        length = trimmed(words, values[slot, V_START], values[slot, V_LENGTH])
+        if form in (FORM_TEXT, FORM_BYTES) and length > 0:
+            return DONE if has_digit(words, values[slot, V_START], length) else NO_IDENTITY
     return NO_IDENTITY

@@ -218,7 +218,7 @@ def _check_identity(framed: Frame, elements: dict[int, Element]) -> None:
     name = _raw(elements.get(SOP_INSTANCE)) or framed.meta.get(MEDIA_INSTANCE, b"").strip(PADDING)
     if not framed.prefix and not UID.fullmatch(kind) and not UID.fullmatch(name):
         raise NotAnInstance("not_dicom")
-    if not name:
+    if not any(digit in name for digit in b"0123456789"):
         raise Fault("MissingIdentity", "the data set has no SOPInstanceUID (0008,0018)")
 
 

@@ -315,6 +315,11 @@ MISSES: list[tuple[str, bytes, str]] = [
         hb.meta()[:132] + hb.element(0x00020010, "UI", hb.EXPLICIT) + hb.tail(),
         "MissingIdentity",
     ),
+    (
+        "an escape for an identity",
+        hb.meta() + hb.element(0x00080018, "UI", b"\x1b$)C") + hb.tail() + hb.PIXELS,
+        "MissingIdentity",
+    ),
     ("garbage after the meta information", hb.meta() + b"\xff" * 64 + hb.explicit_data(), "DamagedHeader"),
     (
         "DICOMDIR",
