@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numba
@@ -29,18 +32,42 @@ def kernel(function: F) -> F:
 
     The function may not allocate: it counts no references to its arrays, which would cost half of its time.
     """
-    return cast("F", numba.njit(nogil=True, cache=True, no_cfunc_wrapper=True, _nrt=False)(function))
+    return _compiled(function, no_cfunc_wrapper=True, _nrt=False)
 
 
 def inner_kernel(function: F) -> F:
     """Compile as :func:`kernel` does a function that only kernels call; it takes less time to compile."""
-    options = {"nogil": True, "cache": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return cast("F", numba.njit(**options, _nrt=False)(function))
+    return _compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
 
 
 def allocating_kernel(function: F) -> F:
     """Compile as :func:`kernel` does a function that is called rarely and allocates arrays."""
-    return cast("F", numba.njit(nogil=True, cache=True, no_cfunc_wrapper=True, _nrt=True)(function))
+    return _compiled(function, no_cfunc_wrapper=True, _nrt=True)
+
+
+def _compiled(function: F, **options: bool) -> F:
+    """Compile; without a folder that can be written, in every process anew.
+
+    numba drops cached code when the file of its function changes. Kernels hold the code of others, in other
+    files, so any change to any of them must do the same.
+    """
+    try:
+        compiled = numba.njit(nogil=True, cache=True, **options)(function)
+    except RuntimeError:  # numba found no place for its cache
+        return cast("F", numba.njit(nogil=True, **options)(function))
+    index = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if index is not None:
+        index._source_stamp = (index._source_stamp, _sources())  # noqa: SLF001 - there is no public way
+    return cast("F", compiled)
+
+
+@cache
+def _sources() -> str:
+    """Digest of all that the machine code is made from."""
+    digest = hashlib.blake2b(str(numba.config.BOUNDSCHECK).encode(), digest_size=16)
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
 
 
 def overlapping_words(buffer: Bytes) -> Words:
