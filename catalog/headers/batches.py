@@ -23,6 +23,7 @@ from catalog.headers.cells import (
     R_SIZE,
     R_SOURCE,
     R_TRUNCATED,
+    SOURCE_KERNEL,
     SOURCE_SLOW,
     Rows,
     new_rows,
@@ -36,9 +37,12 @@ from catalog.headers.elements import (
     FOUND_SLOT,
     FOUND_WIDTH,
     FULL,
+    HEADER_END,
     NO_IDENTITY,
     NOT_DICOM,
     ODD_FRAME,
+    PIXEL_LENGTH,
+    PIXEL_OFFSET,
     TRUNCATED,
     UNUSUAL,
     VALUE_WIDTH,
@@ -58,9 +62,11 @@ from catalog.headers.reading import (
     Scratch,
     new_scratch,
     read_many,
+    walk_translated,
 )
 from catalog.headers.slots import NONE, Plan, plan
 from catalog.headers.slow import Fault, Header, NotAnInstance, Noted, read_slowly
+from catalog.headers.translate import WINDOW, translate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -240,7 +246,9 @@ class Reader:
         """Read a file with pydicom and add its row, or say why not; False where the row does not fit."""
         self._progress[0] = file.index
         try:
-            data = _head(file.path)
+            if not self._force_slow and self._add_translated(batch, file):
+                return True
+            data = _head(file.path, LARGEST)
             header = read_slowly(data, file.size, self._plan)
         except NotAnInstance as other:
             batch.others.append((file.index, file.size, file.mtime_ns, str(other)))
@@ -261,9 +269,34 @@ class Reader:
             header.pixel_length,
         )
         record[[R_TRUNCATED, R_SOURCE, R_RAW]] = header.truncated, SOURCE_SLOW, 0
-        kept = header.header_bytes <= min(RAW_LIMIT, len(data))
-        batch.slow_raw.append(data[: header.header_bytes] if kept else None)
+        batch.slow_raw.append(self._raw(file, header.header_bytes, data))
         return True
+
+    def _add_translated(self, batch: Batch, file: _File) -> bool:
+        """Add the row of a deflated or big-endian header; False where it is left to pydicom."""
+        data = _head(file.path, WINDOW)
+        header = translate(data, file.size, self._plan)
+        if header is None:
+            return False
+        words = overlapping_words(header.buffer)
+        place = (words, header.start, header.have, header.size, header.meta)
+        if walk_translated(*place, self._plan, batch.rows, batch.scratch) != DONE:
+            return False
+        end, offset, length = file.size, NONE, NONE
+        if header.in_file:
+            end, offset, length = batch.scratch.state[[HEADER_END, PIXEL_OFFSET, PIXEL_LENGTH]].tolist()
+        record = batch.rows.record[len(batch) - 1]
+        record[[R_INDEX, R_SIZE, R_MTIME]] = file.index, file.size, file.mtime_ns
+        record[[R_HEADER, R_PIXEL_OFFSET, R_PIXEL_LENGTH]] = end, offset, length
+        record[[R_TRUNCATED, R_SOURCE, R_RAW]] = offset + length > file.size, SOURCE_KERNEL, 0
+        batch.slow_raw.append(self._raw(file, end, data))
+        return True
+
+    def _raw(self, file: _File, end: int, data: bytes) -> bytes | None:
+        """Return the header to be kept of a file whose first bytes are known."""
+        if not self._keep_raw or end > RAW_LIMIT:
+            return None
+        return data[:end] if end <= len(data) else _head(file.path, end)
 
     def _alone(self, file: _File) -> HeaderBatch:
         """Read a file whose notes are too many for a common batch in one of its own, with more room."""
@@ -285,11 +318,10 @@ class Reader:
         return batch.finish(keep_raw=self._keep_raw)
 
 
-def _head(path: bytes) -> bytes:
-    """Return the first bytes of a file, as many as the slow path may see."""
-    descriptor = os.open(path, FLAGS)
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(LARGEST)
+def _head(path: bytes, size: int) -> bytes:
+    """Return the first bytes of a file."""
+    with os.fdopen(os.open(path, FLAGS), "rb", buffering=0) as file:
+        return file.read(size)
 
 
 def _os_fault(number: int) -> tuple[str, str]:

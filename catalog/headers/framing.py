@@ -67,7 +67,7 @@ def frame(data: bytes) -> Frame | None:
     """Find the data set in the first bytes of a file; None where the file is no DICOM."""
     prefix = data[128:132] == b"DICM" or data[:4] == b"DICM"
     start = 132 if data[128:132] == b"DICM" else 4 if data[:4] == b"DICM" else 0
-    meta, start = _meta(data, start)
+    meta, start = read_meta(data, start)
     syntax = meta.get(META_TRANSFER_SYNTAX, b"").strip(PADDING).decode("ascii", "replace")
     deflated = syntax in DEFLATED_UIDS
     if deflated:
@@ -84,7 +84,7 @@ def frame(data: bytes) -> Frame | None:
     return Frame(data, start, *encoding, meta, prefix, deflated)
 
 
-def _meta(data: bytes, at: int) -> tuple[dict[int, bytes], int]:
+def read_meta(data: bytes, at: int) -> tuple[dict[int, bytes], int]:
     """Read group 0002 element by element; its stated length is often wrong."""
     values: dict[int, bytes] = {}
     while at + 8 <= len(data) and data[at : at + 2] == b"\x02\x00":

@@ -51,8 +51,8 @@ from catalog.headers.elements import (
     tag_of,
 )
 from catalog.headers.kernel import SLACK, inner_kernel, kernel, overlapping_words, signed, unsigned
-from catalog.headers.meta import identity, start
-from catalog.headers.slots import NONE, plan
+from catalog.headers.meta import identity, open_frame, start
+from catalog.headers.slots import CONTEXT_START, NONE, plan
 from catalog.headers.walk import walk
 
 if TYPE_CHECKING:
@@ -405,3 +405,50 @@ def read_many(
             return file
         outcome[file, O_VERDICT] = verdict
     return len(places)
+
+
+@kernel
+def walk_translated(
+    words: Words, start: int, have: int, size: int, meta: Ints, plan: Plan, rows: Rows, scratch: Scratch
+) -> int:
+    """Walk a data set in memory that was made explicit little-endian, and store its row.
+
+    Parameters
+    ----------
+    start, have, size
+        Where the data set starts, where its bytes that are there end, and where it ends.
+    meta
+        Slot, then V_*, of each value of the file meta information.
+
+    Returns
+    -------
+    int
+        DONE, and ``scratch.state`` tells of the pixel data; or why no row was stored.
+    """
+    state, values, found = scratch.state, scratch.values, scratch.found
+    state[SIZE] = size
+    state[CAREFUL] = 0
+    for slot in range(len(values)):
+        values[slot, V_LENGTH] = NONE
+    for each in range(len(meta)):
+        for k in range(VALUE_WIDTH):
+            values[meta[each, 0], k] = meta[each, 1 + k]
+    open_frame(start, 1, plan.context[0, CONTEXT_START], state, scratch.stack)
+    verdict = walk(
+        words,
+        have,
+        0,
+        state,
+        scratch.stack,
+        values,
+        found,
+        plan.key_tag,
+        plan.key,
+        plan.context,
+        plan.header_of_vr,
+    )
+    if verdict == DONE:
+        verdict = identity(words, values, plan)
+    if verdict == DONE and not store_row(words, values, found, state[FOUND], state[NOTED], plan, rows):
+        verdict = FULL
+    return verdict
