@@ -156,13 +156,13 @@ def turn_round(buffer: Bytes, start: int, end: int, header_of_vr: Bytes, width_o
         inside = code == SQ
         if (length == UNDEFINED and not inside) or length % width:
             return -1
-        at_pixels = group >= PIXEL_GROUP
-        if not inside and not at_pixels and at + skip + length > end:
+        whole = inside or at + skip + length <= end
+        if not whole and group < PIXEL_GROUP:
             return at
         reverse(buffer, at, 2, 2)
         reverse(buffer, at + skip - wide, wide, 1)
         at += skip
-        if at_pixels:
+        if not whole:
             return at
         if not inside:
             reverse(buffer, at, width, length // width)
