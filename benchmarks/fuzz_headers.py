@@ -25,6 +25,7 @@ import numpy as np
 
 LONGEST = 40_000  # bytes of a source; longer headers are cut
 BATCH = 256
+TRANSLATED = (b"1.2.840.10008.1.2.2\0", b"1.2.840.10008.1.2.1.99")
 SPECIALS = [
     b"\xff\xff\xff\xff",
     b"\x00\x00\x00\x00",
@@ -90,9 +91,11 @@ class Mutator:
 
 
 def sources(folders: list[Path]) -> list[bytes]:
-    """First bytes of every file of the folders."""
+    """First bytes of every file of the folders; a fifth of them are deflated or big-endian."""
     files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
-    return [data for path in files if len(data := path.read_bytes()[:LONGEST]) > 200]
+    found = [data for path in files if len(data := path.read_bytes()[:LONGEST]) > 200]
+    rare = [data for data in found if any(uid in data[:500] for uid in TRANSLATED)]
+    return found + rare * (len(found) // (4 * max(1, len(rare))))
 
 
 class Target:
@@ -133,21 +136,41 @@ class Target:
         assert table.column("SOPInstanceUID").null_count == 0
         return Counter(outcome[:, 0].tolist())
 
+    def translate(self, mutants: list[bytes]) -> Counter[int]:
+        """Translate those that are deflated or big-endian, and walk them; return how many ended how."""
+        from catalog.headers.arrays import rows_table
+        from catalog.headers.batches import Batch
+        from catalog.headers.kernel import overlapping_words
+        from catalog.headers.reading import walk_translated
+        from catalog.headers.translate import translate
 
-def run(count: int, seed: int, slow_share: float, folders: list[Path]) -> Counter[int]:
+        batch, verdicts = Batch(BATCH, 1), Counter[int]()
+        for data in mutants:
+            header = translate(data, len(data), self._plan)
+            if header is not None:
+                words = overlapping_words(header.buffer)
+                place = (words, header.start, header.have, header.size, header.meta)
+                verdicts[walk_translated(*place, self._plan, batch.rows, batch.scratch)] += 1
+        rows_table(batch.rows).validate(full=True)
+        return verdicts
+
+
+def run(count: int, seed: int, slow_share: float, folders: list[Path]) -> tuple[Counter[int], Counter[int]]:
     """Fuzz; raises where the reader does."""
     from catalog.headers import iter_headers
 
     found = sources(folders)
-    mutate, verdicts = Mutator(found, seed), Counter[int]()
+    mutate, verdicts, translated = Mutator(found, seed), Counter[int](), Counter[int]()
     chance = np.random.default_rng(seed)
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         target = Target(Path(folder))
         began = time.monotonic()
         for number in range(-(-count // BATCH)):
-            target.write([mutate() for _ in range(BATCH)])
+            mutants = [mutate() for _ in range(BATCH)]
+            target.write(mutants)
             verdicts += target.read(keep_raw=number % 2)
+            translated += target.translate(mutants)
             if chance.random() < slow_share:
                 ended = sum(
                     b.rows.num_rows + b.failures.num_rows + b.others.num_rows
@@ -156,7 +179,7 @@ def run(count: int, seed: int, slow_share: float, folders: list[Path]) -> Counte
                 assert ended == BATCH, ended
             if sys.stderr.isatty() or number % 1000 == 999:
                 print(f"{(number + 1) * BATCH:,} in {time.monotonic() - began:.0f} s", file=sys.stderr)
-    return verdicts
+    return verdicts, translated
 
 
 def main() -> None:
@@ -169,8 +192,9 @@ def main() -> None:
     parser.add_argument("--slow", type=float, default=0.01, help="share of batches that pydicom reads too")
     options = parser.parse_args()
     folders = options.folders or [Path(pydicom.__file__).parent / "data" / "test_files"]
-    verdicts = run(options.count, options.seed, options.slow, folders)
-    print({"mutants": verdicts.total(), "verdicts": dict(sorted(verdicts.items()))})
+    verdicts, translated = run(options.count, options.seed, options.slow, folders)
+    result = {"mutants": verdicts.total(), "verdicts": verdicts, "translated": translated}
+    print({n: dict(sorted(v.items())) if isinstance(v, Counter) else v for n, v in result.items()})
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ def test_mutated_headers_never_leave_their_buffers(tmp_path: Path) -> None:
     found = ast.literal_eval(done.stdout)
     assert found["mutants"] >= MUTANTS
     assert len(found["verdicts"]) >= 6, "the mutants reach every part of the reader"
+    assert sum(found["translated"].values()) >= MUTANTS // 50
+    assert len(found["translated"]) >= 4
 
 
 def test_bounds_are_really_checked(tmp_path: Path) -> None:
