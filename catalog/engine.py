@@ -44,16 +44,25 @@ def connect(temporary: Path, *, threads: int = 2, memory: str = "256MB") -> duck
     )
 
 
-def view(engine: duckdb.DuckDBPyConnection, name: str, table: Table, files: Sequence[str]) -> None:
-    """Make a view over files of a table; without files, an empty one of the same columns."""
+def view(
+    engine: duckdb.DuckDBPyConnection,
+    name: str,
+    table: Table,
+    files: Sequence[str],
+    *,
+    filename: bool = False,
+) -> None:
+    """Make a view over files of a table, if wanted with each row's ``filename``.
+
+    Without files it is an empty view of the same columns.
+    """
     if files:
-        listed = ", ".join(literal(f) for f in files)
-        engine.execute(
-            f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM read_parquet([{listed}], union_by_name = true)'
-        )
+        options = f"union_by_name = true, filename = {filename}"
+        source = f"* FROM read_parquet([{', '.join(map(literal, files))}], {options})"
     else:
-        empty = ", ".join(f'NULL::{SQL_TYPES[c.kind]} AS "{c.name}"' for c in table.columns)
-        engine.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT {empty} WHERE false')
+        empty = [f"NULL::{SQL_TYPES[c.kind]} AS {quoted(c.name)}" for c in table.columns]
+        source = ", ".join([*empty, *(["NULL::VARCHAR AS filename"] if filename else [])]) + " WHERE false"
+    engine.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS SELECT {source}")
 
 
 def query(sql: str, *given: TableFiles) -> list[tuple[object, ...]]:

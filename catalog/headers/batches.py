@@ -204,6 +204,7 @@ class Reader:
             first += len(outcome)
             if len(batch) or batch.failures or batch.others:
                 yield batch.finish(keep_raw=self._keep_raw)
+            del batch  # its buffers go before those of the next are made
 
     def _read(self, batch: Batch, first: int, paths: Sequence[bytes]) -> Ints:
         """Let the kernels read files; return verdict, size, mtime_ns and error of those they reached."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from catalog.scan.derive import Instances, RewriteStage, SeriesStage, rewrite_tasks, series_tasks
+from catalog.scan.derive import Instances, SeriesStage, series_tasks
+from catalog.scan.rewrite import RewriteStage, rewrite_tasks
 from catalog.scan.settle import StagedFile
 from catalog.scan.shard import read_shard
 from catalog.scan.stages import own_shards
@@ -40,12 +41,10 @@ def commit(session: Session, plan: Plan, store: Store, site: str, settlement: Se
         tuple(str(f.path) for f in objects),
         base.tables["instances"].files,
         plan.removed,
-        staging.scratch / "spill",
+        staging.scratch / "derive",
     )
-    rows = sum(f.data.rows for f in objects) + (base.tables["instances"].rows if plan.removed else 0)
-    tasks = series_tasks(rows)
-    derive = SeriesStage(staging, instances, len(tasks))
-    session.run(derive, tasks)
+    derive = SeriesStage(staging, instances)
+    session.run(derive, series_tasks(instances))
     rewritten = rewrite_tasks(instances, base)
     rewrite = RewriteStage(staging, instances, store.root)
     if rewritten:

@@ -1,29 +1,27 @@
-"""What follows from new rows: series to derive again, files of the catalogue to write without old rows."""
+"""Series of a scan: which have to be derived again, and their rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from catalog.engine import connect, literal, view
+from catalog.engine import connect, literal, quoted, view
 from catalog.scan.shard import Shard, write_description
 from catalog.scan.stages import WholeTasks
-from catalog.tables import ROW_GROUP_ROWS, TableWriter, tables, write_rows
+from catalog.tables import tables, write_rows
 from hpc.tasks import Outcome, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
     import duckdb
-    import pyarrow as pa
 
-    from catalog.store import Snapshot
     from hpc.marks import Mark
     from hpc.staging import Staging
 
 # Rows of instances that a worker holds at once when it derives series.
-_PART_ROWS: Final = 250_000
+_PART_ROWS: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,45 +38,43 @@ class Instances:
         Files of ``instances`` that the catalogue holds.
     removed : Path or None
         Rows that the next snapshot drops: ``file_id``, ``SeriesInstanceUID``.
-    spill : Path
-        Folder for what does not fit in memory.
+    folder : Path
+        Folder for ``touched.parquet``, and for what does not fit in memory.
     """
 
     site: str
     staged: tuple[str, ...]
     held: tuple[str, ...]
     removed: Path | None
-    spill: Path
+    folder: Path
 
-    def views(self, engine: duckdb.DuckDBPyConnection) -> None:
-        """Make the views ``touched`` (series UIDs) and ``live`` (their rows)."""
-        table = tables()["instances"]
-        view(engine, "staged", table, self.staged)
-        view(engine, "held", table, self.held)
+    @property
+    def touched(self) -> Path:
+        """Series that gain or lose rows: ``SeriesInstanceUID``, and ``part``, null where no row is left."""
+        return self.folder / "touched.parquet"
+
+    def prepare(self, engine: duckdb.DuckDBPyConnection, files: Sequence[str] = ()) -> None:
+        """Make ``this`` (the site), ``removed``, and for given files ``staged`` and ``live`` (their rows)."""
         engine.execute("CREATE TABLE this AS SELECT ?::VARCHAR AS site", [self.site])
         nothing = "(SELECT 0::BIGINT AS file_id, ''::VARCHAR AS SeriesInstanceUID WHERE false)"
         source = f"read_parquet({literal(str(self.removed))})" if self.removed else nothing
         engine.execute(f"CREATE VIEW removed AS SELECT * FROM {source}")
+        table, given = tables()["instances"], set(files)
+        view(engine, "staged", table, [f for f in self.staged if f in given], filename=True)
+        view(engine, "held", table, [f for f in self.held if f in given], filename=True)
+        # a file that is read again has a row to go and a row to come
         engine.execute(
-            """CREATE VIEW touched AS
-            SELECT SeriesInstanceUID FROM staged WHERE SeriesInstanceUID IS NOT NULL
-            UNION SELECT SeriesInstanceUID FROM removed WHERE SeriesInstanceUID IS NOT NULL"""
-        )
-        engine.execute(
-            """CREATE VIEW live AS
-            SELECT * FROM staged UNION ALL BY NAME
-            SELECT * FROM held SEMI JOIN this USING (site)
-            ANTI JOIN removed USING (file_id) SEMI JOIN touched USING (SeriesInstanceUID)"""
+            """CREATE VIEW live AS SELECT * FROM staged UNION ALL BY NAME
+            SELECT * FROM held SEMI JOIN this USING (site) ANTI JOIN removed USING (file_id)"""
         )
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesStage(WholeTasks):
-    """Derives series; each task takes those whose UID has one remainder."""
+    """Derives series; each task the series of one part."""
 
     staging: Staging
     instances: Instances
-    parts: int
     name: str = "series"
     unit: str = "series"
 
@@ -86,87 +82,57 @@ class SeriesStage(WholeTasks):
         """Derive one part of the series."""
         from catalog.series import needed_columns, summarise
 
-        part: int = task.payload
-        columns = ", ".join(f'"{c}"' for c in needed_columns())
-        with connect(self.instances.spill / task.name) as engine:
-            self.instances.views(engine)
+        part, files = task.payload
+        columns = ", ".join(map(quoted, needed_columns()))
+        with connect(self.instances.folder / f"spill-{task.name}") as engine:
+            self.instances.prepare(engine, files)
+            engine.execute(
+                f"CREATE VIEW touched AS FROM read_parquet({literal(str(self.instances.touched))})"
+            )
             rows = engine.sql(
-                f"SELECT {columns} FROM live WHERE SeriesInstanceUID IS NOT NULL "
-                f"AND hash(SeriesInstanceUID) % {self.parts} = {part}"
+                f"SELECT {columns} FROM live "
+                f"SEMI JOIN (FROM touched WHERE part = {part}) USING (SeriesInstanceUID)"
             ).to_arrow_table()
         derived = summarise(rows)
         with self.staging.shard(self.name, task.name) as folder:
             data = {"series": write_rows(tables()["series"], folder / "series.parquet", [derived])}
-            write_description(folder, Shard({"series": derived.num_rows}, data if derived.num_rows else {}))
+            write_description(folder, Shard({"series": derived.num_rows}, data))
         return Outcome({"series": derived.num_rows})
 
 
-def series_tasks(rows: int) -> list[Task]:
-    """Return the tasks that derive the series of so many instances."""
-    parts = -(-rows // _PART_ROWS) or 1
-    return [Task(f"{i:05d}-of-{parts:05d}", 1.0, i) for i in range(parts)]
+def series_tasks(instances: Instances) -> list[Task]:
+    """Write ``touched.parquet``, and return the tasks that derive its series.
+
+    A series belongs to the part of the first file that holds rows of it: a folder's files are read together,
+    so most series lie in one file, and a part reads few.
+    """
+    with connect(instances.folder / "spill") as engine:
+        instances.prepare(engine, (*instances.staged, *instances.held))
+        for statement in _TOUCHED:
+            engine.execute(statement)
+        engine.execute(
+            f"COPY (FROM touched ORDER BY part) TO {literal(str(instances.touched))} (FORMAT parquet)"
+        )
+        parts = engine.execute(
+            """SELECT part, list(DISTINCT filename ORDER BY filename)
+            FROM places JOIN touched USING (SeriesInstanceUID) GROUP BY part ORDER BY part"""
+        ).fetchall()
+    return [Task(f"{part:06d}", 1.0, (part, tuple(files))) for part, files in parts]
 
 
-@dataclass(frozen=True, slots=True)
-class RewriteStage(WholeTasks):
-    """Writes files of the catalogue without the rows that are dropped; each task one file."""
-
-    staging: Staging
-    instances: Instances
-    root: Path
-    name: str = "rewrite"
-    unit: str = "rows"
-
-    def work(self, task: Task, mark: Mark) -> Outcome:
-        """Rewrite one file."""
-        name, path = task.payload
-        table = tables()[name]
-        with (
-            connect(self.instances.spill / task.name) as engine,
-            self.staging.shard(self.name, task.name) as folder,
-        ):
-            self.instances.views(engine)
-            kept = (
-                f"SELECT * FROM read_parquet({literal(str(self.root / path))}) WHERE NOT ({_dropped(name)})"
-            )
-            writer = TableWriter(table, folder / f"{name}.parquet")
-            for rows in _tables(engine, kept):
-                writer.write(rows)
-            data = writer.close()
-            write_description(folder, Shard({"rows": data.rows}, {name: data} if data.rows else {}))
-        return Outcome({"rows": data.rows})
-
-
-def rewrite_tasks(instances: Instances, snapshot: Snapshot) -> list[Task]:
-    """Find the files of the catalogue that hold rows to be dropped."""
-    tasks = []
-    with connect(instances.spill / "rewrite") as engine:
-        instances.views(engine)
-        for name, files in snapshot.tables.items():
-            if not files.data or (name != "series" and instances.removed is None):
-                continue
-            listed = ", ".join(map(literal, files.files))
-            source = f"read_parquet([{listed}], filename = true, union_by_name = true)"
-            found = engine.execute(
-                f"SELECT DISTINCT filename FROM {source} WHERE {_dropped(name)}"
-            ).fetchall()
-            hit = {path for (path,) in found}
-            for i, (data, path) in enumerate(zip(files.data, files.files, strict=True)):
-                if path in hit:
-                    tasks.append(Task(f"{name}-{i:06d}", float(data.rows), (name, data.path)))
-    return tasks
-
-
-def _dropped(name: str) -> str:
-    """Condition on the rows of a table that a scan drops."""
-    of_site = "site = (SELECT site FROM this)"
-    if name == "series":
-        return f"{of_site} AND SeriesInstanceUID IN (SELECT SeriesInstanceUID FROM touched)"
-    return f"{of_site} AND file_id IN (SELECT file_id FROM removed)"
-
-
-def _tables(engine: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.Table]:
-    import pyarrow as pa
-
-    for batch in engine.sql(query).to_arrow_reader(ROW_GROUP_ROWS):
-        yield pa.Table.from_batches([batch])
+_TOUCHED: Final = (
+    """CREATE TABLE uids AS
+    SELECT SeriesInstanceUID FROM staged WHERE SeriesInstanceUID IS NOT NULL
+    UNION SELECT SeriesInstanceUID FROM removed WHERE SeriesInstanceUID IS NOT NULL""",
+    """CREATE TABLE places AS
+    SELECT SeriesInstanceUID, filename, count(*) AS n FROM live SEMI JOIN uids USING (SeriesInstanceUID)
+    GROUP BY ALL""",
+    """CREATE TABLE homes AS
+    SELECT SeriesInstanceUID, min(filename) AS home, sum(n) AS n FROM places GROUP BY ALL""",
+    f"""CREATE TABLE parts AS
+    SELECT home, ((sum(sum(n)) OVER (ORDER BY home) - 1) // {_PART_ROWS})::BIGINT AS part
+    FROM homes GROUP BY home""",
+    """CREATE TABLE touched AS
+    SELECT SeriesInstanceUID, part
+    FROM uids LEFT JOIN homes USING (SeriesInstanceUID) LEFT JOIN parts USING (home)""",
+)

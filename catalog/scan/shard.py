@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from catalog.keys import file_id, patient_key
 from catalog.tables import DataFile, TableWriter, tables, write_rows
+from hpc.memory import return_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +95,8 @@ def write_shard(folder: Path, entries: pa.Table, source: Source, progress: np.nd
 
     from catalog.headers import iter_headers
 
+    return_freed_memory()
+    pa.set_memory_pool(pa.system_memory_pool())  # the others keep what they free for a while
     is_file = pc.equal(entries.column("kind"), "file")
     paths = entries.filter(is_file).column("path").to_pylist()
     rows: list[pa.Table] = []
@@ -106,6 +109,7 @@ def write_shard(folder: Path, entries: pa.Table, source: Source, progress: np.nd
         others.append(_with_path(batch.others, paths, source))
         if batch.raw is not None and part.num_rows:
             headers.write(_headers(part, batch.raw))
+        del batch  # before the next one is read: its raw headers are large
     data = {"headers": headers.close()}
     data |= _write_instances(folder, pa.concat_tables(rows).unify_dictionaries()) if rows else {}
     for name, parts in (("failures", failures), ("others", others)):
