@@ -74,8 +74,8 @@ if TYPE_CHECKING:
     from catalog.headers.kernel import Bytes, Ints, Words
 
 MOST_ROWS = 16_384
-MOST_ROWS_WITH_RAW = 4096  # their headers fill the buffer
-BUFFER: Final = 32 << 20
+MOST_ROWS_WITH_RAW = 2048  # their headers fill the buffer
+BUFFER: Final = 16 << 20
 SCALES: Final = (1, 4, 32)  # of what a single header may need; beyond the last it is not read
 SLOW: Final = frozenset({ODD_FRAME, DAMAGED, UNUSUAL})
 OTHERS: Final = {NOT_DICOM: "not_dicom", DICOMDIR: "dicomdir", SPECIAL: "special"}
