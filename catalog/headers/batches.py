@@ -141,6 +141,8 @@ class Batch:
             self.others.append((file.index, file.size, file.mtime_ns, OTHERS[verdict]))
         elif verdict in FAULTS:
             self.fail(file, *FAULTS[verdict])
+        elif verdict == OPEN_FAILED:  # nothing is known of a file that cannot be opened
+            self.failures.append((file.index, None, None, "read", *_os_fault(error)))
         else:
             self.fail(file, *_os_fault(error))
 

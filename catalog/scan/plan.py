@@ -191,8 +191,8 @@ def _known_view(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, site: str
 _COMPARE: Final = (
     """CREATE TABLE unchanged AS
     SELECT k.file_id, k.key FROM known k JOIN found f ON k.key = f.path ANTI JOIN retry r ON k.key = r.key
-    WHERE k.kind = f.kind AND k.size IS NOT DISTINCT FROM f.size
-      AND k.mtime_ns IS NOT DISTINCT FROM f.mtime_ns""",
+    WHERE k.kind = f.kind AND (k.denied
+      OR (k.size IS NOT DISTINCT FROM f.size AND k.mtime_ns IS NOT DISTINCT FROM f.mtime_ns))""",
     # Compared in hexadecimal: two digits a byte keep prefixes prefixes.
     """CREATE TABLE lost AS
     SELECT k.* FROM known k ANTI JOIN unchanged u ON k.key = u.key

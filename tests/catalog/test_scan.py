@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +245,41 @@ def test_a_file_that_vanishes_after_the_walk_is_a_failure(
     assert report.failures == network.truth["lyon"].failures + 1
     failures = frame(open_store(tmp_path / "catalogue"), "failures")
     assert failures.filter(pl.col("path") == str(victim))["error"].to_list() == ["FileVanishedError"]
+
+
+@pytest.mark.skipif(
+    os.geteuid() == 0 and shutil.which("setpriv") is None,
+    reason="root can only give up its rights by setpriv",
+)
+def test_what_may_not_be_read_is_told_once_and_read_when_it_may(network: Network, tmp_path: Path) -> None:
+    """As root nothing is forbidden, so the scan runs in a process that has given that up."""
+    tree, root = Path(shutil.copytree(network.sites["lyon"], tmp_path / "tree")), tmp_path / "catalogue"
+    paths = images(tree)
+    folder, file = paths[-1].parent, paths[0]
+    hidden = len(list(folder.iterdir()))
+
+    def scan_without_privileges() -> dict[str, int]:
+        drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+        command = [*drop, sys.executable, "-m", "cohorts", "scan", tree, "--catalog", root, "--site", "a"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+        return json.loads(done.stdout)
+
+    file.chmod(0)
+    folder.chmod(0)
+    try:
+        first, again = scan_without_privileges(), scan_without_privileges()
+        assert (first["snapshot"], again["snapshot"]) == (1, 1)
+        assert first["failures"] == network.truth["lyon"].failures + 2
+        assert again["skipped"] == first["files"] == network.truth["lyon"].files - hidden + 1
+    finally:
+        folder.chmod(0o700)
+        file.chmod(0o600)
+    last = scan_without_privileges()
+    assert (last["instances"], last["removed"], last["failures"]) == (hidden + 1, 2, 0)
+    store = open_store(root)
+    fresh = twin(store, tmp_path / "fresh")
+    scan_serially(tree, fresh.root)
+    same_tables(store, fresh)
 
 
 def test_an_empty_tree_makes_no_snapshot(tmp_path: Path) -> None:

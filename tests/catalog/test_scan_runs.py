@@ -14,8 +14,9 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import polars as pl
 import pytest
-from scans import frame, same_tables, twin
+from scans import frame, images, same_tables, twin
 
 from catalog.store import Store, open_or_create_store, open_store
 from catalog.synthetic import Network
@@ -161,6 +162,64 @@ def test_ranks_that_do_not_see_each_other_are_refused_at_once(tree: Path, tmp_pa
     assert "--mpi" in done.stderr
     assert "Traceback" not in done.stderr
     assert frame(open_or_create_store(tmp_path / "catalogue"), "files").is_empty()
+
+
+# Python runs this first in every process that finds it on its path: whoever reads the file dies of it.
+POISON = """
+import importlib.abc, importlib.util, os, signal, sys
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "catalog.scan.read":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+        def exec_module(module):
+            execute(module)
+            real = module.write_shard
+            def write_shard(folder, entries, source, progress):
+                for i, path in enumerate(entries.column("path").to_pylist()):
+                    if path.endswith(b"poison.dcm"):
+                        progress[0] = i
+                        os.kill(os.getpid(), signal.SIGSEGV)
+                return real(folder, entries, source, progress)
+            module.write_shard = write_shard
+        spec.loader.exec_module = exec_module
+        return spec
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize(("options", "ranks"), WAYS[1:2] + WAYS[4:5])
+def test_a_file_that_kills_its_reader_is_set_aside(
+    options: list[str], ranks: int, network: Network, tmp_path: Path
+) -> None:
+    tree = Path(shutil.copytree(network.sites["lyon"], tmp_path / "tree"))
+    poison = images(tree)[5]
+    poison = poison.rename(poison.with_name("poison.dcm"))
+    (tmp_path / "sitecustomize.py").write_text(POISON)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    root = tmp_path / "catalogue"
+    codes = []
+    for _ in range(3):  # a lost rank ends a run of MPI; the next run knows which file it was at
+        done = subprocess.run(
+            command(tree, root, options, ranks),
+            env=environment,
+            capture_output=True,
+            check=False,
+            timeout=100,
+        )
+        codes.append(done.returncode)
+        if codes[-1] == 3:
+            break
+    assert codes[-1] == 3
+    assert len(codes) == (2 if ranks else 1)
+    store = open_store(root)
+    failures = frame(store, "failures").filter(pl.col("error") == "ReaderKilledError")
+    assert failures["path"].to_list() == [str(poison)]
+    assert frame(store, "instances").height == network.truth["lyon"].instances - 1
+    assert [c for c in verify(store) if c.problem] == []
 
 
 def _family(pid: int) -> list[int]:
