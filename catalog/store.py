@@ -251,7 +251,9 @@ def open_or_create_store(folder: str | os.PathLike[str]) -> Store:
         return open_store(root)
     if root.exists() and not root.is_dir():
         raise UsageError(f"--catalog {folder} is a file; give a folder, new or holding a catalogue")
-    foreign = [p.name for p in root.iterdir() if p.name not in _LAYOUT] if root.exists() else []
+    names = [p.name for p in root.iterdir()] if root.exists() else []
+    # a draft is what another run is making just now
+    foreign = [n for n in names if n not in _LAYOUT and not n.startswith(".catalog.toml.")]
     if foreign:
         raise UsageError(f"--catalog {folder} holds other things and no catalogue; give a new folder")
     for name in ("research", "restricted", "snapshots", "staging", "audit"):

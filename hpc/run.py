@@ -27,7 +27,7 @@ T = TypeVar("T")
 def run_job(
     main: Callable[[Session], T],
     *,
-    folder: Path,
+    folder: Callable[[], Path],
     title: str,
     executor: ExecutorName = "auto",
     workers: int | None = None,
@@ -38,9 +38,10 @@ def run_job(
     ----------
     main : callable
         The job: calls `hpc.session.Session.run` for each stage, then commits. It runs on the manager only.
-    folder : Path
-        The job's staging folder, the same for each run of the job. Two live runs refuse each other; a new run
-        finds what the former ones finished.
+    folder : callable
+        Returns the job's staging folder, the same for each run of the job. Two live runs refuse each other; a
+        new run finds what the former ones finished. It is called on the manager only, and what can go wrong
+        before the work should go wrong there: a rank that ends before MPI has started hangs the others.
     title : str
         The job's name, for people.
     executor : {"auto", "serial", "processes", "mpi"}
@@ -71,13 +72,13 @@ def run_job(
     return _manage(main, folder, title, EXECUTORS[choice.executor](choice.workers))
 
 
-def _manage(main: Callable[[Session], T], folder: Path, title: str, executor: Executor) -> T:
+def _manage(main: Callable[[Session], T], folder: Callable[[], Path], title: str, executor: Executor) -> T:
     """Be the manager: run `main` between claiming the folder and ending the workers."""
     session = None
     try:
-        with claim(folder) as staging:
+        with claim(folder()) as staging:
             executor.open(staging)
-            progress = Progress(title, folder, executor.name, executor.workers)
+            progress = Progress(title, staging.folder, executor.name, executor.workers)
             session = Session(title, executor, staging, progress)
             result = _follow(main, session, progress)
     except BaseException as error:

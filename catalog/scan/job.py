@@ -24,7 +24,7 @@ from catalog.scan.plan import (
 from catalog.scan.read import ReadStage, remaining_tasks
 from catalog.scan.settle import settle
 from catalog.scan.shard import Source, read_shard
-from catalog.store import open_or_create_store
+from catalog.store import open_or_create_store, open_store
 from hpc.errors import CohortiumError, UsageError
 from hpc.run import run_job
 
@@ -65,7 +65,7 @@ class ScanOptions:
     Raises
     ------
     UsageError
-        If a path does not exist or the site's name is none.
+        If there is no path, or the site's name is none.
     """
 
     paths: tuple[Path, ...]
@@ -84,9 +84,6 @@ class ScanOptions:
             )
         if not self.paths:
             raise UsageError("no PATH was given: name the folders of the site's files")
-        for path in self.paths:
-            if not path.exists():
-                raise UsageError(f"{path} does not exist")
 
     def roots(self) -> tuple[bytes, ...]:
         """Absolute paths without links, none below another."""
@@ -153,25 +150,34 @@ def scan(options: ScanOptions) -> ScanReport | None:
     Raises
     ------
     UsageError
-        If the folder of the catalogue holds something else, or an interrupted scan of other folders waits.
+        If a path does not exist, the folder of the catalogue holds something else, or an interrupted scan of
+        other folders waits.
     ConflictError
         If another live run scans the same site.
     InterruptedRunError
         If the run was asked to stop; the same call goes on.
     """
-    store = open_or_create_store(options.catalog)
     return run_job(
-        lambda session: _manage(session, options, store),
+        lambda session: _manage(session, options),
         executor=options.executor,
         workers=options.workers,
-        folder=store.root / "staging" / f"scan-{options.site}",
+        folder=lambda: _staging_folder(options),
         title=f"scan {options.site}",
     )
 
 
-def _manage(session: Session, options: ScanOptions, store: Store) -> ScanReport:
+def _staging_folder(options: ScanOptions) -> Path:
+    """Where runs of this scan find each other; makes the catalogue if it is new."""
+    for path in options.paths:
+        if not path.exists():
+            raise UsageError(f"{path} does not exist")
+    return open_or_create_store(options.catalog).root / "staging" / f"scan-{options.site}"
+
+
+def _manage(session: Session, options: ScanOptions) -> ScanReport:
     """Do the steps of a scan; only the manager does."""
     started = time.monotonic()
+    store = open_store(options.catalog)
     plan = _planned(session, options, store)
     report = ScanReport(plan.job, store.snapshot().number, files=plan.found, skipped=plan.unchanged)
     if plan.listing.rows or plan.removed:

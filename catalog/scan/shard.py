@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -123,11 +124,12 @@ def write_unread(folder: Path, entries: pa.Table, source: Source, reason: str) -
 
     paths = entries.column("path").to_pylist()
     n = len(paths)
+    found = [_size_and_time(p) for p in paths]  # as it is now, so that the next scan leaves it alone
     rows = pa.table(
         {
             "index": pa.array(range(n), pa.int64()),
-            "size": entries.column("size"),
-            "mtime_ns": entries.column("mtime_ns"),
+            "size": pa.array([size for size, _ in found], pa.int64()),
+            "mtime_ns": pa.array([time for _, time in found], pa.int64()),
             "stage": pa.array(["read"] * n),
             "error": pa.array(["ReaderKilledError"] * n),
             "message": pa.array(
@@ -138,6 +140,14 @@ def write_unread(folder: Path, entries: pa.Table, source: Source, reason: str) -
     table = tables()["failures"]
     data = {"failures": write_rows(table, folder / "failures.parquet", [_with_path(rows, paths, source)])}
     return _finish(folder, data, n)
+
+
+def _size_and_time(path: bytes) -> tuple[int | None, int | None]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - the path may be no UTF-8
+    except OSError:
+        return None, None
+    return status.st_size, status.st_mtime_ns
 
 
 def _finish(folder: Path, data: Mapping[str, DataFile], files: int) -> dict[str, int]:

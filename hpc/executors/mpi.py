@@ -8,6 +8,7 @@ run: most launchers see to that, and :mod:`hpc.executors.watch` does where they 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -34,6 +35,7 @@ _SPIN_S: Final = 100e-6
 _FIRST_PAUSE_S: Final = 50e-6
 _LAST_PAUSE_S: Final = 2e-3
 _FAREWELL_S: Final = 10.0
+_START_S: Final = 300  # a rank that ended before it began keeps the others waiting
 
 
 def world() -> Any:
@@ -51,9 +53,11 @@ def world() -> Any:
     # launchers may start ranks from a thread, whose end would count as theirs
     with_launcher = _parent().startswith("hydra")
     signals.end_with_parent(wanted=with_launcher)
+    signal.alarm(_START_S)  # ends the process, since nobody handles it
     try:
         from mpi4py import MPI
     finally:
+        signal.alarm(0)
         signals.end_with_parent(wanted=False)
     return MPI.COMM_WORLD
 

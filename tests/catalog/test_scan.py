@@ -311,7 +311,8 @@ def test_wrong_names_of_sites_are_refused(site: str, tmp_path: Path) -> None:
 
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
-        ScanOptions((tmp_path / "nowhere",), tmp_path / "catalogue", "a")
+        scan_serially(tmp_path / "nowhere", tmp_path / "catalogue")
+    assert not (tmp_path / "catalogue").exists()
 
 
 def test_the_report_is_json(network: Network, tmp_path: Path) -> None:

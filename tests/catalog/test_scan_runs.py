@@ -219,6 +219,10 @@ def test_a_file_that_kills_its_reader_is_set_aside(
     failures = frame(store, "failures").filter(pl.col("error") == "ReaderKilledError")
     assert failures["path"].to_list() == [str(poison)]
     assert frame(store, "instances").height == network.truth["lyon"].instances - 1
+    again = subprocess.run(
+        command(tree, root, options, ranks), env=environment, capture_output=True, check=True, timeout=100
+    )
+    assert json.loads(again.stdout)["skipped"] == network.truth["lyon"].files
     assert [c for c in verify(store) if c.problem] == []
 
 

@@ -161,7 +161,7 @@ class TestInThisProcess:
             assert report.counts == {"nodes": 300}
             return read_rows(session.staging.finished("tree"))[0]
 
-        found = run_job(main, folder=tmp_path, title="tree", executor=executor, workers=2)
+        found = run_job(main, folder=lambda: tmp_path, title="tree", executor=executor, workers=2)
         assert found == list(range(300))
 
     def test_stages_follow_one_another_also_after_a_clear(self, tmp_path, executor):
@@ -175,7 +175,7 @@ class TestInThisProcess:
                 session.staging.clear()
             return results
 
-        results = run_job(main, folder=tmp_path, title="two", executor=executor, workers=2)
+        results = run_job(main, folder=lambda: tmp_path, title="two", executor=executor, workers=2)
         assert results == [list(range(20))] * 2
 
     def test_an_error_of_the_job_itself_comes_through(self, tmp_path, executor):
@@ -183,11 +183,11 @@ class TestInThisProcess:
             raise KeyError(session.workers)
 
         with pytest.raises(KeyError, match=str(EXECUTORS[executor])):
-            run_job(main, folder=tmp_path, title="bad", executor=executor, workers=2)
+            run_job(main, folder=lambda: tmp_path, title="bad", executor=executor, workers=2)
         status = json.loads((tmp_path / "status.json").read_text())
         assert (status["state"], status["error"]) == ("failed", "KeyError")
         assert (
-            run_job(lambda session: session.executor, folder=tmp_path, title="x", executor=executor)
+            run_job(lambda session: session.executor, folder=lambda: tmp_path, title="x", executor=executor)
             == executor
         )
 
@@ -196,7 +196,7 @@ class TestInThisProcess:
         with pytest.raises(InterruptedRunError, match="with work left"):
             run_job(
                 lambda session: toy_main(session, 10, 0.0, {}, max_size=math.inf),
-                folder=tmp_path,
+                folder=lambda: tmp_path,
                 title="toy",
                 executor=executor,
             )

@@ -120,7 +120,7 @@ def test_a_worker_that_dies_after_its_shard_leaves_every_item_once(tmp_path):
         report = job.run(stage, [range_task(0, 20)], max_size=10)
         return report.lost, read_rows(job.staging.finished("toy"))
 
-    assert run_job(main, folder=tmp_path, title="toy", executor="processes", workers=1) == (
+    assert run_job(main, folder=lambda: tmp_path, title="toy", executor="processes", workers=1) == (
         1,
         (list(range(20)), {}),
     )
@@ -146,7 +146,7 @@ def test_workers_that_cannot_start_end_the_run(tmp_path, isolated):
 
     executor = "serial" if isolated else "processes"
     with pytest.raises(WorkerLostError, match=r"start.*ended with exit code 7|ended with exit code 7.*start"):
-        run_job(main, folder=tmp_path, title="toy", executor=executor, workers=1)
+        run_job(main, folder=lambda: tmp_path, title="toy", executor=executor, workers=1)
 
 
 def test_a_run_that_is_taken_over_stops(tmp_path, monkeypatch):
@@ -158,7 +158,7 @@ def test_a_run_that_is_taken_over_stops(tmp_path, monkeypatch):
         job.run(ToyStage(job.staging), [range_task(0, 10)], max_size=1)
 
     with pytest.raises(ConflictError, match="taken this job over"):
-        run_job(main, folder=tmp_path, title="toy", executor="serial")
+        run_job(main, folder=lambda: tmp_path, title="toy", executor="serial")
 
 
 def test_suspects_are_what_former_workers_were_at(tmp_path):
@@ -176,7 +176,7 @@ def test_suspects_are_what_former_workers_were_at(tmp_path):
     def main(job: Session):
         return job.suspects(ToyStage(job.staging))
 
-    suspects = run_job(main, folder=tmp_path, title="toy", executor="serial")
+    suspects = run_job(main, folder=lambda: tmp_path, title="toy", executor="serial")
     assert suspects == tuple(range_task(n, n + 1, isolated=True) for n in (4, 20))
 
 

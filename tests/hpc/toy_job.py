@@ -171,7 +171,7 @@ def command(arguments: Sequence[str]) -> int:
             lambda session: toy_main(
                 session, given.items, given.delay, harm, max_size=given.max_size, limit_s=given.limit
             ),
-            folder=given.folder,
+            folder=lambda: given.folder,
             title="toy",
             executor=given.executor,
             workers=given.workers,
