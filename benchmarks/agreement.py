@@ -44,15 +44,16 @@ def compare(paths: Sequence[bytes]) -> tuple[int, list[str]]:
             ds = dcmread(path, stop_before_pixels=True)
             for column in ATTRIBUTES:
                 cells += 1
-                expected = _expected(ds, column)
-                if row[column.name] != expected:
-                    differences.append(f"{path}: {column.name}: {row[column.name]!r}, pydicom {expected!r}")
+                wanted = expected(ds, column)
+                if row[column.name] != wanted:
+                    differences.append(f"{path}: {column.name}: {row[column.name]!r}, pydicom {wanted!r}")
     if seen != len(paths):
         differences.append(f"{len(paths) - seen} of {len(paths)} files gave no row")
     return cells, differences
 
 
-def _expected(ds: Dataset, column: Column) -> Any:
+def expected(ds: Dataset, column: Column) -> Any:
+    """Cell of a column, as pydicom reads it."""
     if column.collect:
         return _collected(ds, column)
     for path in column.paths:

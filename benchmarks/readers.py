@@ -146,6 +146,28 @@ def pydicom() -> Reader:
     return _each(_follow(lambda path: dcmread(path, stop_before_pixels=True)))
 
 
+def pydicom_rows() -> Reader:
+    """The same rows as ours, by pydicom and pyarrow: cells of the same types, in a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from agreement import expected
+    from pydicom import dcmread
+
+    from catalog.columns import ATTRIBUTES
+
+    schema = pa.schema([(c.name, c.arrow()) for c in ATTRIBUTES])
+
+    def read(paths: Paths) -> int:
+        headers = (dcmread(os.fsdecode(path), stop_before_pixels=True) for path in paths)
+        rows = [{c.name: expected(ds, c) for c in ATTRIBUTES} for ds in headers]
+        with tempfile.TemporaryDirectory() as folder:
+            table = pa.Table.from_pylist(rows, schema=schema)
+            pq.write_table(table, Path(folder) / "rows.parquet", compression="zstd")
+        return len(paths) - len(rows)
+
+    return read
+
+
 def fastdicom() -> Reader:
     from fastdicom import dcmread
 
@@ -255,6 +277,7 @@ READERS: Final[dict[str, tuple[Callable[[], Reader], str]]] = {
     "ours": (lambda: ours(keep_raw=False), "cohortium"),
     "ours, raw headers kept": (lambda: ours(keep_raw=True), "cohortium"),
     "pydicom": (pydicom, "pydicom"),
+    "pydicom, same rows": (pydicom_rows, "pydicom"),
     "fastdicom": (fastdicom, "fastdicom"),
     "fw-file-rs": (fw_file_rs, "fw-file-rs"),
     "dicomsdl": (dicomsdl, "dicomsdl"),

@@ -28,19 +28,12 @@ HERE: Final = Path(__file__).parent
 SIDE_BY_SIDE: Final = 4096  # files that every reader reads; one batch, one row group
 CHECKED: Final = 400  # files whose every attribute is compared with pydicom's
 ON_ALL_FILES: Final = ("floor", "ours", "ours, raw headers kept")
-SLOW: Final = frozenset({"pydicom", "dicomsdl", "python-gdcm", "dcmdump"})
+SLOW: Final = frozenset({"pydicom", "pydicom, same rows", "dicomsdl", "python-gdcm", "dcmdump"})
 
 
 def main() -> None:
     options = _options()
-    folder = options.corpus or Path(tempfile.gettempdir()) / f"cohortium-corpus-{options.files}"
-    if not folder.is_dir():
-        _say(f"writing {options.files} files to {folder}")
-        subprocess.run(
-            [sys.executable, HERE / "corpus.py", folder, "--files", str(options.files)],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+    folder = _corpus(options.corpus, options.files)
     every = sorted(_files(folder))
     some = _part_of_each_series(every, SIDE_BY_SIDE)
     report: dict[str, Any] = {"machine": _machine(), "corpus": {"folder": str(folder), "files": len(every)}}
@@ -48,16 +41,30 @@ def main() -> None:
     report["side_by_side"] = list(_measure(tuple(READERS), some, options.repeats))
     report["whole_corpus"] = list(_measure(ON_ALL_FILES, every, options.repeats))
     if not options.no_job:
-        report["job"] = _jobs(folder, len(every), options.repeats)
+        archive = _corpus(options.archive, options.archive_files)
+        report["archive"] = {"folder": str(archive), "files": sum(1 for _ in _files(archive))}
+        report["job"] = _jobs(archive, report["archive"]["files"], min(options.repeats, 3))
     if options.format == "json":
         print(json.dumps(report, indent=1))
     else:
         _print(report)
 
 
+def _corpus(folder: Path | None, files: int) -> Path:
+    """Return the folder of a corpus, written if it is not there."""
+    folder = folder or Path(tempfile.gettempdir()) / f"cohortium-corpus-{files}"
+    if not folder.is_dir():
+        _say(f"writing {files} files to {folder}")
+        command = [sys.executable, HERE / "corpus.py", folder, "--files", str(files)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compare the cost of reading DICOM headers.")
     parser.add_argument("corpus", type=Path, nargs="?", help="folder of DICOM files; written if left out")
+    parser.add_argument("--archive", type=Path, help="folder for the whole job; written if left out")
+    parser.add_argument("--archive-files", type=int, default=100_000, help="size of that folder to write")
     parser.add_argument("--files", type=int, default=20_000, help="size of the corpus to write")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--no-job", action="store_true", help="leave out the whole `cohortium scan`")
@@ -177,7 +184,7 @@ def _print(report: dict[str, Any]) -> None:
     ):
         _print_readers(title, rows)
     if "job" in report:
-        print("The whole job, from folders to a snapshot")
+        print(f"The whole job, from folders to a snapshot ({report['archive']['files']} files)")
         print(f"{'executor':<12}{'workers':>8}{'CPU us/file':>14}{'wall s':>9}{'speed':>8}{'peak MB':>9}")
         one = report["job"][0]["wall_s"]
         for run in report["job"]:

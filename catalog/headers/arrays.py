@@ -24,12 +24,14 @@ from catalog.headers.distinct import (
     E_CHARSET,
     E_CLEAN,
     E_LENGTH,
+    E_LOCAL,
     E_START,
     E_TARGET,
     ENTRIES,
     NO_CHARSET,
     PLAIN,
     ROWS,
+    merge_texts,
 )
 from catalog.headers.elements import load
 from catalog.headers.kernel import SLACK, kernel, overlapping_words, unsigned
@@ -42,6 +44,7 @@ from catalog.headers.slots import (
     KIND_TEXT,
     KIND_TEXTS,
     LEADING_SPACES_COUNT,
+    NONE,
     TRANSFER_SYNTAX,
     columns_of,
     kernel_columns,
@@ -66,12 +69,36 @@ class Texts(NamedTuple):
 
 
 @kernel
-def gather(words: Words, starts: Ints, ends: npt.NDArray[np.int32], out: Words) -> None:
-    """Copy pieces one after another; piece ``i`` ends at ``ends[i + 1]`` of the output."""
-    for piece in range(len(starts)):
-        to = ends[piece]
-        for k in range(0, ends[piece + 1] - to, 8):
-            out[unsigned(to + k)] = load(words, starts[piece] + k)
+def arrange(
+    entries: Ints, count: int, bounds: Ints, order: Ints, ends: npt.NDArray[np.int32], decoded: Bytes
+) -> None:
+    """Sort distinct texts by column and code.
+
+    Parameters
+    ----------
+    bounds
+        First place of the texts of each column.
+    order, ends
+        Filled for each place: the entry, and the end of its text when all are laid one after another.
+    decoded
+        Set for each column of which a text must be decoded or tidied.
+    """
+    for entry in range(count):
+        target = entries[entry, E_TARGET]
+        order[bounds[target] + entries[entry, E_LOCAL]] = entry
+        decoded[target] |= entries[entry, E_CLEAN]
+    for place in range(count):
+        ends[place + 1] = ends[place] + entries[order[place], E_LENGTH]
+
+
+@kernel
+def gather(words: Words, entries: Ints, order: Ints, ends: npt.NDArray[np.int32], out: Words) -> None:
+    """Copy texts one after another; the one at place ``i`` ends at ``ends[i + 1]`` of the output."""
+    for place in range(len(order)):
+        to = ends[place]
+        start = entries[order[place], E_START]
+        for k in range(0, ends[place + 1] - to, 8):
+            out[unsigned(to + k)] = load(words, start + k)
 
 
 def rows_table(rows: Rows) -> pa.Table:
@@ -157,24 +184,36 @@ class _Dictionaries:
     """The distinct texts of a batch, sorted by column."""
 
     def __init__(self, rows: Rows) -> None:
-        entries = rows.entries[: rows.counters[ENTRIES]]
-        order = np.argsort(entries[:, E_TARGET], kind="stable")
+        count = int(rows.counters[ENTRIES])
         self._rows = rows
-        self._entries = entries[order]
-        self._bounds = np.searchsorted(self._entries[:, E_TARGET], np.arange(len(rows.counts) + 1))
-        self._ends = np.zeros(len(entries) + 1, np.int32)
-        np.cumsum(self._entries[:, E_LENGTH], out=self._ends[1:])
+        self._bounds: Ints = np.concatenate([[0], np.cumsum(rows.counts)])
+        self._order: Ints = np.empty(count, np.int64)
+        self._ends = np.zeros(count + 1, np.int32)
+        self._decode = np.zeros(len(rows.counts), np.uint8)
+        arrange(rows.entries, count, self._bounds, self._order, self._ends, self._decode)
         self._data: Bytes = np.empty(int(self._ends[-1]) + SLACK, np.uint8)
-        starts = np.ascontiguousarray(self._entries[:, E_START])
-        gather(rows.store_words, starts, self._ends, overlapping_words(self._data))
+        self._words: Words = overlapping_words(self._data)
+        gather(rows.store_words, rows.entries, self._order, self._ends, self._words)
 
     def column(self, target: int, column: Column) -> Texts:
         """Texts of one column in the order of their codes."""
         low, high = self._bounds[target : target + 2]
-        if self._entries[low:high, E_CLEAN].any():
+        if self._decode[target]:
             return self._decoded(low, high, column)
         buffers = [None, pa.py_buffer(self._ends[low : high + 1]), pa.py_buffer(self._data)]
-        return Texts(pa.Array.from_buffers(pa.string(), high - low, buffers), None, None, None)
+        values = pa.Array.from_buffers(pa.string(), high - low, buffers)
+        if self._rows.loose[target] and column.name not in DISTINCT:
+            return self._merged(low, high, values)
+        return Texts(values, None, None, None)
+
+    def _merged(self, low: int, high: int, values: pa.Array) -> Texts:
+        """Let equal texts, which the kernels did not look up, share a code."""
+        table = np.full(2 << int(high - low).bit_length(), NONE, np.int32)
+        codes = np.empty(high - low, np.int32)
+        if merge_texts(self._words, self._ends[low : high + 1], table, codes) == high - low:
+            return Texts(values, None, None, None)
+        first = np.unique(codes, return_index=True)[1]
+        return Texts(values.take(pa.array(first)), codes, None, None)
 
     def _decoded(self, low: int, high: int, column: Column) -> Texts:
         """Decode what is not plain ASCII, and tidy what holds several values."""
@@ -183,7 +222,7 @@ class _Dictionaries:
         repaired = np.zeros(high - low, np.bool_)
         for code, at in enumerate(range(low, high)):
             raw = self._data[self._ends[at] : self._ends[at + 1]].tobytes()
-            text, repaired[code] = decode(raw, self._charset(self._entries[at]), column.vr)
+            text, repaired[code] = decode(raw, self._charset(self._rows.entries[self._order[at]]), column.vr)
             text = tidy(text, column.vr)
             codes[code] = numbers.setdefault(text, len(numbers))
         values = pa.array(list(numbers), pa.string())

@@ -34,7 +34,7 @@ from catalog.headers.elements import (
     V_VR,
     trimmed,
 )
-from catalog.headers.kernel import SLACK, inner_kernel, kernel
+from catalog.headers.kernel import SLACK, inlined_kernel, inner_kernel, kernel
 from catalog.headers.numbers import (
     binary,
     binary_whole,
@@ -77,6 +77,9 @@ SOURCE_KERNEL, SOURCE_SLOW = 0, 1
 
 META_BYTES: Final = 1 << 16  # more than the few values of the file meta information
 
+FEW_ROWS: Final = 256
+RARELY_ALIKE: Final = 4  # a column with a new text in more than every fourth row is not worth looking up
+
 
 class Rows(NamedTuple):
     """Cells of a batch of rows, column by column, and the store of distinct texts."""
@@ -95,6 +98,7 @@ class Rows(NamedTuple):
     table: npt.NDArray[np.int32]  # hash table of entries
     last: Ints  # text column: entry of the row before
     counts: Ints  # text column: distinct texts
+    loose: Bytes  # text column: whether some of its texts were not looked up
     store: Bytes
     store_words: Words
 
@@ -124,12 +128,13 @@ def new_rows(capacity: int, scale: int) -> Rows:
         table=np.full(1 << (2 * entries).bit_length(), NONE, np.int32),
         last=np.full(texts, NONE, np.int64),
         counts=np.zeros(texts, np.int64),
+        loose=np.zeros(texts, np.uint8),
         store=store,
         store_words=overlapping_words(store),
     )
 
 
-@inner_kernel
+@inlined_kernel
 def first_number(words: Words, start: int, length: int, code: int, form: int) -> float:
     """First number of a value; NaN where it is none."""
     if form == FORM_BINARY:
@@ -139,7 +144,7 @@ def first_number(words: Words, start: int, length: int, code: int, form: int) ->
     return decimal(words, start, stop) if math.isnan(number) else number
 
 
-@inner_kernel
+@inlined_kernel
 def first_whole(words: Words, start: int, length: int, code: int, form: int) -> tuple[bool, int]:
     """First whole number of a value."""
     if form == FORM_BINARY:
@@ -147,7 +152,7 @@ def first_whole(words: Words, start: int, length: int, code: int, form: int) -> 
     return whole(words, start, value_end(words, start, start + length))
 
 
-@inner_kernel
+@inlined_kernel
 def append_numbers(
     words: Words,
     start: int,
@@ -194,12 +199,13 @@ def effective_vr(code: int, slot: int, form_of_vr: Bytes, slot_vr: Ints) -> int:
     return slot_vr[slot] if form_of_vr[code] == FORM_BYTES else code
 
 
-@inner_kernel
+@inlined_kernel
 def store_texts(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) -> None:
     """Write the text cells of a row."""
     column, column_slots, form_of_vr = plan.column, plan.column_slots, plan.form_of_vr
     entries, last, codes, valid = rows.entries, rows.last, rows.codes, rows.valid
     table, counts, counters, store_words = rows.table, rows.counts, rows.counters, rows.store_words
+    loose = rows.loose
     root = plan.slot[SLOT_CHARSET]
     byte, bit = row >> 3, np.uint8(1 << (row & 7))
     for number in range(1, plan.kind_start[KIND_DATE]):
@@ -221,7 +227,9 @@ def store_texts(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) ->
                 or not same_text(words, start, length, store_words, entries[entry, E_START])
             ):
                 charset, charset_size = charset_place(values, slot, values, root)
-                distinct = column[number, COLUMN_DISTINCT]
+                if row >= FEW_ROWS and counts[number] * RARELY_ALIKE > row:
+                    loose[number] = 1
+                distinct = column[number, COLUMN_DISTINCT] | loose[number]
                 entry = text_entry(
                     words,
                     start,
@@ -236,14 +244,13 @@ def store_texts(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) ->
                     counters,
                     store_words,
                 )
-                if distinct == 0:
-                    last[number] = entry
+                last[number] = entry
             codes[number, row] = entries[entry, E_LOCAL]
             valid[number, byte] |= bit
             break
 
 
-@inner_kernel
+@inlined_kernel
 def store_numbers(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) -> None:
     """Write the cells of a row that are dates, whole numbers and real numbers."""
     column, column_slots, form_of_vr, slot_vr = plan.column, plan.column_slots, plan.form_of_vr, plan.slot_vr
@@ -277,7 +284,7 @@ def store_numbers(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) 
                 break
 
 
-@inner_kernel
+@inlined_kernel
 def store_lists(words: Words, values: Ints, row: int, plan: Plan, rows: Rows) -> None:
     """Write the cells of a row that are lists of numbers at one place."""
     column, column_slots, form_of_vr, slot_vr = plan.column, plan.column_slots, plan.form_of_vr, plan.slot_vr

@@ -12,7 +12,7 @@ from catalog.headers.elements import (
     load,
     trimmed,
 )
-from catalog.headers.kernel import inner_kernel, signed, unsigned
+from catalog.headers.kernel import inner_kernel, kernel, signed, unsigned
 from catalog.headers.numbers import (
     byte_at,
 )
@@ -198,6 +198,48 @@ def text_entry(
         )
         table[place] = entry
     return entry
+
+
+@kernel
+def merge_texts(
+    words: Words, ends: npt.NDArray[np.int32], table: npt.NDArray[np.int32], codes: npt.NDArray[np.int32]
+) -> int:
+    """Number texts, equal ones alike, in the order in which they are first met.
+
+    Parameters
+    ----------
+    ends
+        Text ``i`` lies from ``ends[i]`` to ``ends[i + 1]``.
+    table
+        Free places, all NONE: a power of two, and more than there are texts.
+    codes
+        Filled with the number of each text.
+
+    Returns
+    -------
+    int
+        How many different texts there are.
+    """
+    mask = unsigned(len(table) - 1)
+    count = 0
+    for text in range(len(codes)):
+        start, length = ends[text], ends[text + 1] - ends[text]
+        digest, _, _ = digest_text(words, start, length)
+        place = (digest ^ (digest >> unsigned(31))) & mask
+        while table[place] >= 0:
+            other = table[place]
+            if ends[other + 1] - ends[other] == length and same_text(
+                words, start, length, words, ends[other]
+            ):
+                break
+            place = (place + unsigned(1)) & mask
+        if table[place] >= 0:
+            codes[text] = codes[table[place]]
+        else:
+            table[place] = text
+            codes[text] = count
+            count += 1
+    return count
 
 
 @inner_kernel

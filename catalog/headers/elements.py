@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from llvmlite import ir
+from numba import config, types
+from numba.extending import intrinsic
 
 from catalog.headers.kernel import inner_kernel, kernel, signed, unsigned
 from catalog.headers.slots import LONG_HEADER, NONE, vr_code
@@ -54,13 +58,29 @@ FURTHEST: Final = 4096  # how far the end of a value is looked for
 SQ: Final = vr_code("SQ")
 UN: Final = vr_code("UN")
 
+CHECKED: Final = bool(config.BOUNDSCHECK)
 RESYNC_SHORT, RESYNC_LONG, RESYNC_IMPLICIT, RESYNC_NONE = range(4)
+
+
+def _load_eight(_: Any, words: Any, at: Any) -> Any:
+    """Load the eight bytes at a byte's index, without the multiplication by a stride that is always 1."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        first = builder.bitcast(data, ir.IntType(8).as_pointer())
+        place = builder.gep(first, [arguments[1]])
+        return builder.load(builder.bitcast(place, ir.IntType(64).as_pointer()), align=1)
+
+    return types.uint64(words, at), generate
+
+
+_eight_bytes = intrinsic(_load_eight)
 
 
 @kernel
 def load(words: Words, at: int) -> int:
     """Return the eight bytes at an index; unsigned, so that no index wraps round."""
-    word: int = words[unsigned(at)]
+    word: int = words[unsigned(at)] if CHECKED else _eight_bytes(words, unsigned(at))
     return word
 
 

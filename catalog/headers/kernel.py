@@ -40,6 +40,14 @@ def inner_kernel(function: F) -> F:
     return _compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
 
 
+def inlined_kernel(function: F) -> F:
+    """Compile as :func:`kernel` does a function that becomes part of those that call it.
+
+    A call passes every array as five to seven words, which costs more than a small function does.
+    """
+    return _compiled(function, no_cfunc_wrapper=True, forceinline=True, _nrt=False)
+
+
 def allocating_kernel(function: F) -> F:
     """Compile as :func:`kernel` does a function that is called rarely and allocates arrays."""
     return _compiled(function, no_cfunc_wrapper=True, _nrt=True)

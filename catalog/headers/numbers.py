@@ -9,7 +9,7 @@ import numpy as np
 from numba import types
 
 from catalog.headers.elements import load
-from catalog.headers.kernel import allocating_kernel, kernel, signed, unsigned
+from catalog.headers.kernel import allocating_kernel, inlined_kernel, kernel, signed, unsigned
 from catalog.headers.slots import vr_code
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def slow_decimal(words: Words, at: int, end: int) -> float:
     return number
 
 
-@kernel
+@inlined_kernel
 def plain_decimal(words: Words, at: int, end: int) -> tuple[float, int]:
     """Read the common form: up to 15 digits with sign and point, then padding up to a backslash or the end.
 
@@ -258,7 +258,7 @@ def two_digits(words: Words, at: int) -> int:
     return (high - 48) * 10 + low - 48 if is_digit(high) and is_digit(low) else -100_000
 
 
-@kernel
+@inlined_kernel
 def days_since_1970(words: Words, at: int, end: int) -> tuple[bool, int]:
     """Read YYYYMMDD, YYYY.MM.DD or YYYY-MM-DD as days since 1970-01-01 in the Gregorian calendar."""
     end = value_end(words, at, end)

@@ -32,7 +32,7 @@ from catalog.headers.elements import (
     plausible,
     tag_of,
 )
-from catalog.headers.kernel import inner_kernel, signed, unsigned
+from catalog.headers.kernel import inlined_kernel, inner_kernel, signed, unsigned
 from catalog.headers.slots import (
     CONTEXT_COLLECTS,
     CONTEXT_START,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from catalog.headers.kernel import Bytes, Ints, Words
 
 
-@inner_kernel
+@inlined_kernel
 def push(stack: Ints, depth: int, end: int, child: int, sequence: int, context: Ints) -> None:
     """Open a frame below the one at ``depth``; what is not set here is inherited."""
     below = depth + 1
@@ -59,7 +59,7 @@ def push(stack: Ints, depth: int, end: int, child: int, sequence: int, context: 
     stack[below, F_CHARSET_SIZE] = stack[depth, F_CHARSET_SIZE]
 
 
-@inner_kernel
+@inlined_kernel
 def in_sequence(
     words: Words,
     shift: int,
@@ -89,7 +89,7 @@ def in_sequence(
     return GO_ON
 
 
-@inner_kernel
+@inlined_kernel
 def open_item(
     words: Words,
     shift: int,
@@ -165,7 +165,7 @@ def stray(words: Words, shift: int, have: int, word: int, state: Ints, stack: In
     return GO_ON
 
 
-@inner_kernel
+@inlined_kernel
 def enter(
     words: Words,
     place: int,

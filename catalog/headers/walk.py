@@ -65,7 +65,7 @@ from catalog.headers.elements import (
     tag_of,
     vr_of,
 )
-from catalog.headers.kernel import inner_kernel, signed, unsigned
+from catalog.headers.kernel import inlined_kernel, inner_kernel, signed, unsigned
 from catalog.headers.sequences import enter, in_sequence, stray
 from catalog.headers.slots import (
     CONTEXT_END,
@@ -86,7 +86,7 @@ if TYPE_CHECKING:
 LONGEST_VALUE: Final = 1 << 24  # of a wanted value; nothing in the catalogue is text of 16 MiB
 
 
-@inner_kernel
+@inlined_kernel
 def note(
     place: int,
     length: int,
@@ -149,7 +149,7 @@ def at_edge(words: Words, position: int, shift: int, have: int, size: int, depth
     return DONE if depth == 0 and rest == 0 else TRUNCATED
 
 
-@inner_kernel
+@inlined_kernel
 def special(
     words: Words,
     shift: int,
@@ -227,7 +227,7 @@ def layout(  # noqa: PLR0911 - one per layout
     return GO_ON, explicit, code, length, 12 if kind == RESYNC_LONG else 8
 
 
-@inner_kernel
+@inlined_kernel
 def walk_frame(  # noqa: PLR0911, PLR0912, PLR0915 - the innermost loop: its state stays in registers
     words: Words,
     have: int,
