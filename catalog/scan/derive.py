@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hpc.staging import Staging
 
 # Rows of instances that a worker holds at once when it derives series.
-_PART_ROWS: Final = 65_536
+_PART_ROWS: Final = 32_768
 
 
 @dataclass(frozen=True, slots=True)
