@@ -112,7 +112,7 @@ def write_shard(folder: Path, entries: pa.Table, source: Source, progress: np.nd
             headers.write(_headers(part, batch.raw))
         del batch  # before the next one is read: its raw headers are large
     data = {"headers": headers.close()}
-    data |= _write_instances(folder, pa.concat_tables(rows).unify_dictionaries()) if rows else {}
+    data |= _write_instances(folder, rows) if rows else {}
     for name, parts in (("failures", failures), ("others", others)):
         data[name] = write_rows(tables()[name], folder / f"{name}.parquet", [p for p in parts if p.num_rows])
     return _finish(folder, data, entries.num_rows)
@@ -165,13 +165,17 @@ def _finish(folder: Path, data: Mapping[str, DataFile], files: int) -> dict[str,
     return counts
 
 
-def _write_instances(folder: Path, rows: pa.Table) -> dict[str, DataFile]:
-    """Write what is known of DICOM objects, in the order of their series and positions."""
+def _write_instances(folder: Path, parts: list[pa.Table]) -> dict[str, DataFile]:
+    """Write what is known of DICOM objects, in the order of their series and positions; empties the list."""
+    import pyarrow as pa
+
     from catalog.series import position_order
 
-    ordered = rows.take(position_order(rows))
+    rows = pa.concat_tables(parts).unify_dictionaries()
+    parts.clear()  # one copy of the rows at a time
+    rows = rows.take(position_order(rows))
     names = ("instances", "identity", "files")
-    return {n: write_rows(tables()[n], folder / f"{n}.parquet", [ordered]) for n in names}
+    return {n: write_rows(tables()[n], folder / f"{n}.parquet", [rows]) for n in names}
 
 
 def _with_keys(rows: pa.Table, paths: list[bytes], source: Source) -> pa.Table:
