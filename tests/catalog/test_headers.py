@@ -14,6 +14,7 @@ import numpy as np
 import pydicom
 import pytest
 
+import catalog
 from catalog.columns import ATTRIBUTES
 from catalog.headers import batches, iter_headers, read_header
 from catalog.headers.errors import HeaderError, NotDicomError, UnreadableFileError
@@ -198,6 +199,13 @@ def test_a_file_that_may_not_be_read_is_a_failure(tmp_path: Path) -> None:
     assert read([os.fsencode(path)])[1] == {0: ("PermissionError",)}
     with pytest.raises(UnreadableFileError):
         read_header(path)
+
+
+def test_a_single_header_is_read_from_the_room_itself(tmp_path: Path) -> None:
+    path = tmp_path / "image.dcm"
+    path.write_bytes(hb.file())
+    assert catalog.read_header(path) == read_header(path)
+    assert catalog.read_header(path)["SOPInstanceUID"] == pydicom.dcmread(path).SOPInstanceUID
 
 
 def test_single_headers_raise_what_is_wrong(tmp_path: Path) -> None:
