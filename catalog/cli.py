@@ -48,6 +48,9 @@ def scan(
     restart: Annotated[
         bool, typer.Option("--restart", help="Drop what an interrupted scan of the site left.")
     ] = False,
+    accept_empty: Annotated[
+        bool, typer.Option("--accept-empty", help="Believe that every known file has vanished.")
+    ] = False,
 ) -> None:
     """Read the headers of DICOM files into the catalogue.
 
@@ -60,7 +63,7 @@ def scan(
     from catalog.scan import ScanOptions
     from catalog.scan import scan as run
 
-    report = run(ScanOptions(tuple(paths), catalog, site, workers, executor, headers, restart))
+    report = run(ScanOptions(tuple(paths), catalog, site, workers, executor, headers, restart, accept_empty))
     if report is None:
         return
     sys.stdout.write(json.dumps(report.as_dict()) + "\n")

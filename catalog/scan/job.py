@@ -61,6 +61,8 @@ class ScanOptions:
         Keep raw header bytes in the restricted zone.
     restart : bool
         Drop what an interrupted run of this site has left.
+    accept_empty : bool
+        Believe that every known file has vanished; an archive that is not mounted looks the same.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class ScanOptions:
     executor: ExecutorName = "auto"
     keep_headers: bool = True
     restart: bool = False
+    accept_empty: bool = False
 
     def __post_init__(self) -> None:
         if not _SITE.fullmatch(self.site):
@@ -212,6 +215,11 @@ def _planned(session: Session, options: ScanOptions, store: Store) -> Plan:
     job = new_job(options.site)
     if known:
         plan = plan_again(job, found, snapshot, options.site, options.roots(), staging.scratch)
+        if plan.dropped and not plan.found and not options.accept_empty:
+            raise CohortiumError(
+                f"there is no file any more where the catalogue knows {plan.dropped} of site {options.site}; "
+                "is the archive mounted? If they are gone for good, scan with --accept-empty"
+            )
     else:
         plan = plan_first(job, found, options.roots())
     save_plan(plan, staging)
@@ -223,13 +231,9 @@ def _read(session: Session, options: ScanOptions, store: Store, plan: Plan) -> N
     staging = session.staging
     source = Source(store.key(), options.site, plan.job, options.keep_headers)
     stage = ReadStage(staging, plan.listing, source)
-    session.run(
-        stage,
-        remaining_tasks(plan.listing.rows, staging.finished(stage.name), session.suspects(stage)),
-        min_size=_SMALLEST_BATCH,
-        max_size=_LARGEST_BATCH,
-        known_total=plan.listing.rows,
-    )
+    tasks = remaining_tasks(plan.listing.rows, staging.finished(stage.name), session.suspects(stage))
+    left = int(sum(task.size for task in tasks))
+    session.run(stage, tasks, min_size=_SMALLEST_BATCH, max_size=_LARGEST_BATCH, known_total=left)
     ended = dict.fromkeys(("files", "instances", "failures", "not_dicom"), 0)
     for folder in staging.finished(stage.name).values():
         for name, count in read_shard(folder).counts.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from catalog.engine import connect, view
-from catalog.scan.listing import Listing, write_listing
+from catalog.scan.listing import Listing, listing_schema, write_listing
 from hpc.durable import write_bytes
 
 if TYPE_CHECKING:
@@ -137,7 +137,10 @@ def plan_again(
     folder.mkdir(parents=True, exist_ok=True)
     with connect(folder / "spill") as engine:
         _known_view(engine, snapshot, site)
-        engine.register("found", ds.dataset([str(p) for p, _ in found.parts], format="ipc"))
+        files = [str(p) for p, _ in found.parts]
+        engine.register(
+            "found", ds.dataset(files, listing_schema(), "ipc") if files else listing_schema().empty_table()
+        )
         engine.execute("CREATE TABLE roots (path BLOB)")
         engine.executemany("INSERT INTO roots VALUES (?)", [(r,) for r in roots])
         _retry_table(engine)

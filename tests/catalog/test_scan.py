@@ -22,7 +22,7 @@ from catalog.scan import ScanOptions, ScanReport
 from catalog.store import Store, open_store
 from catalog.synthetic import Network
 from catalog.verify import verify
-from hpc.errors import UsageError
+from hpc.errors import CohortiumError, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -286,6 +286,23 @@ def test_an_empty_tree_makes_no_snapshot(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     report = scan_serially(tmp_path / "tree", tmp_path / "catalogue")
     assert (report.snapshot, report.files) == (0, 0)
+
+
+def test_an_archive_that_is_not_mounted_drops_nothing(network: Network, tmp_path: Path) -> None:
+    tree, root = Path(shutil.copytree(network.sites["lyon"], tmp_path / "tree")), tmp_path / "catalogue"
+    scan_serially(tree, root)
+    away = tree.rename(tmp_path / "away")
+    tree.mkdir()
+    with pytest.raises(CohortiumError, match="is the archive mounted"):
+        scan_serially(tree, root)
+    assert open_store(root).numbers() == [1]
+    gone = scan_serially(tree, root, accept_empty=True)
+    assert (gone.snapshot, gone.removed) == (2, network.truth["lyon"].files)
+    store = open_store(root)
+    assert {store.snapshot().tables[n].rows for n in store.snapshot().tables} == {0}
+    tree.rmdir()
+    away.rename(tree)
+    assert scan_serially(tree, root).instances == network.truth["lyon"].instances
 
 
 def test_one_file_can_be_scanned(network: Network, tmp_path: Path) -> None:
