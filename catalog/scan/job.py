@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _SITE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Files in one task: few enough to lose without grief, many enough for row groups that compress.
 _SMALLEST_BATCH: Final = 2_048
-_LARGEST_BATCH: Final = 32_768
+_LARGEST_BATCH: Final = 20_480
 
 
 @dataclass(frozen=True, slots=True)
