@@ -52,7 +52,6 @@ from catalog.headers.kernel import SLACK, overlapping_words
 from catalog.headers.reading import (
     DIRECTORY,
     EMPTY,
-    FLAGS,
     OPEN_FAILED,
     RAW_LIMIT,
     READ_FAILED,
@@ -66,6 +65,7 @@ from catalog.headers.reading import (
 )
 from catalog.headers.slots import NONE, Plan, plan
 from catalog.headers.slow import Fault, Header, NotAnInstance, Noted, read_slowly
+from catalog.headers.system import FLAGS
 from catalog.headers.translate import WINDOW, translate
 
 if TYPE_CHECKING:
