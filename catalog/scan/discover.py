@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from catalog.scan.listing import Found, Listing, count_rows, write_listing
+from catalog.scan.listing import Found, Listing, count_rows, size_and_time, write_listing
 from catalog.scan.stages import WholeTasks, own_shards
 from hpc.tasks import Outcome, Task
 
@@ -59,6 +59,10 @@ class DiscoverStage(WholeTasks):
             write_listing(shard / _FOUND_FILE, _walk(waiting, budget, self, counts))
         return Outcome(counts, _shared_out(waiting, min(budget * 4, _LARGEST_BUDGET)))
 
+    def size_and_time(self, path: bytes) -> tuple[int | None, int | None]:
+        """Return size and time of a file, where they are asked for."""
+        return size_and_time(path) if self.with_times else (None, None)
+
     def listing(self) -> Listing:
         """Return what this run's walk has found."""
         files = [path / _FOUND_FILE for _, path in sorted(own_shards(self.staging, self.name).items())]
@@ -107,21 +111,11 @@ def _list(folder: bytes, found: Found, stage: DiscoverStage) -> list[bytes]:
                     if entry.path != stage.catalog:
                         below.append(entry.path)
                 elif entry.is_file(follow_symlinks=False):
-                    found.add(entry.path, "file", *_size_and_time(entry.path, stage))
+                    found.add(entry.path, "file", *stage.size_and_time(entry.path))
                 else:
                     found.add(entry.path, "link" if entry.is_symlink() else "special")
     except NotADirectoryError:  # a root may be a file
-        found.add(folder, "file", *_size_and_time(folder, stage))
+        found.add(folder, "file", *stage.size_and_time(folder))
     except OSError as error:
         found.add(folder, "unreadable", error=type(error).__name__)
     return below
-
-
-def _size_and_time(path: bytes, stage: DiscoverStage) -> tuple[int | None, int | None]:
-    if not stage.with_times:
-        return None, None
-    try:
-        status = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - the path may be no UTF-8
-    except OSError:
-        return None, None  # it has vanished; reading it will say so
-    return status.st_size, status.st_mtime_ns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -99,6 +100,15 @@ def write_listing(path: Path, batches: Iterable[pa.RecordBatch]) -> int:
             writer.write_table(held.combine_chunks(), BATCH_ROWS)
             rows += held.num_rows
     return rows
+
+
+def size_and_time(path: bytes) -> tuple[int | None, int | None]:
+    """Return size and modification time (ns) of a file; nothing where it has vanished: reading it says so."""
+    try:
+        status = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - the path may be no UTF-8
+    except OSError:
+        return None, None
+    return status.st_size, status.st_mtime_ns
 
 
 def count_rows(path: Path) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from catalog.keys import file_id, patient_key
+from catalog.scan.listing import size_and_time
 from catalog.tables import DataFile, TableWriter, tables, write_rows
 from hpc.memory import return_freed_memory
 
@@ -124,7 +124,7 @@ def write_unread(folder: Path, entries: pa.Table, source: Source, reason: str) -
 
     paths = entries.column("path").to_pylist()
     n = len(paths)
-    found = [_size_and_time(p) for p in paths]  # as it is now, so that the next scan leaves it alone
+    found = [size_and_time(p) for p in paths]  # as it is now, so that the next scan leaves it alone
     rows = pa.table(
         {
             "index": pa.array(range(n), pa.int64()),
@@ -140,14 +140,6 @@ def write_unread(folder: Path, entries: pa.Table, source: Source, reason: str) -
     table = tables()["failures"]
     data = {"failures": write_rows(table, folder / "failures.parquet", [_with_path(rows, paths, source)])}
     return _finish(folder, data, n)
-
-
-def _size_and_time(path: bytes) -> tuple[int | None, int | None]:
-    try:
-        status = os.stat(path)  # noqa: PTH116 - the path may be no UTF-8
-    except OSError:
-        return None, None
-    return status.st_size, status.st_mtime_ns
 
 
 def _finish(folder: Path, data: Mapping[str, DataFile], files: int) -> dict[str, int]:
