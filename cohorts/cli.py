@@ -12,7 +12,7 @@ import catalog.cli
 import cohorts.commands
 import cohorts.demo
 import hpc.cli
-from hpc.errors import CohortiumError, InterruptedRunError, MissingError, UsageError
+from hpc.errors import CohortiumError, InterruptedRunError, MissingError, UsageError, in_words
 from hpc.launch import detect
 
 FAILED = 1
@@ -65,7 +65,7 @@ def main() -> None:
     except CohortiumError as error:
         _fail(str(error), exit_code(error))
     except OSError as error:  # a full disk, a folder without permission: the system's words say it
-        _fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), FAILED)
+        _fail(in_words(error), FAILED)
     except RuntimeError as error:
         if str(error) != "Query interrupted":  # how DuckDB passes Ctrl-C on
             raise

@@ -25,3 +25,8 @@ class InterruptedRunError(CohortiumError, RuntimeError):
 
 class WorkerLostError(CohortiumError, ChildProcessError):
     """Worker processes end again and again without finishing anything, or cannot start at all."""
+
+
+def in_words(error: OSError) -> str:
+    """Return what the system says of a full disk, a missing right and the like, and where."""
+    return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")

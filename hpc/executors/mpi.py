@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from hpc import signals
 from hpc.bench import Bench, Desk, portable
-from hpc.errors import CohortiumError, InterruptedRunError
+from hpc.errors import CohortiumError, InterruptedRunError, in_words
 from hpc.executors import Done, Event, Failed
 from hpc.executors.watch import ManagerWatch, Whereabouts, WorkerWatch
 
@@ -168,6 +168,8 @@ def told(error: BaseException) -> str:
     """Return what to tell of an error: its message if it was raised for people, else all there is."""
     if isinstance(error, CohortiumError):
         return f"cohortium: {error}"
+    if isinstance(error, OSError):
+        return f"cohortium: {in_words(error)}"
     if isinstance(error, KeyboardInterrupt):
         return "Stopped at once. Run the same command again to go on from what is finished"
     return "".join(traceback.format_exception(error))
