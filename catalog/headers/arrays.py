@@ -34,7 +34,7 @@ from catalog.headers.distinct import (
     merge_texts,
 )
 from catalog.headers.elements import load
-from catalog.headers.kernel import SLACK, kernel, overlapping_words, unsigned
+from catalog.headers.kernel import SLACK, overlapping_words, unsigned
 from catalog.headers.slots import (
     DISTINCT,
     KIND_DATE,
@@ -50,6 +50,7 @@ from catalog.headers.slots import (
     kernel_columns,
 )
 from catalog.headers.text import decode
+from catalog.kernel import kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -34,7 +34,7 @@ from catalog.headers.elements import (
     V_VR,
     trimmed,
 )
-from catalog.headers.kernel import SLACK, inlined_kernel, inner_kernel, kernel
+from catalog.headers.kernel import SLACK
 from catalog.headers.numbers import (
     binary,
     binary_whole,
@@ -64,6 +64,7 @@ from catalog.headers.slots import (
     SLOT_CHARSET,
     columns_of,
 )
+from catalog.kernel import inlined_kernel, inner_kernel, kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt

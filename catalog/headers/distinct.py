@@ -12,7 +12,7 @@ from catalog.headers.elements import (
     load,
     trimmed,
 )
-from catalog.headers.kernel import inner_kernel, kernel, signed, unsigned
+from catalog.headers.kernel import signed, unsigned
 from catalog.headers.numbers import (
     byte_at,
 )
@@ -21,6 +21,7 @@ from catalog.headers.slots import (
     TRIM_END,
     TRIM_NAME,
 )
+from catalog.kernel import inner_kernel, kernel
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,9 @@ from llvmlite import ir
 from numba import config, types
 from numba.extending import intrinsic
 
-from catalog.headers.kernel import inner_kernel, kernel, signed, unsigned
+from catalog.headers.kernel import signed, unsigned
 from catalog.headers.slots import LONG_HEADER, NONE, vr_code
+from catalog.kernel import inner_kernel, kernel
 
 if TYPE_CHECKING:
     from catalog.headers.kernel import Bytes, Ints, Words

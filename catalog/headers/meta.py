@@ -40,7 +40,7 @@ from catalog.headers.elements import (
     trimmed,
     vr_of,
 )
-from catalog.headers.kernel import inner_kernel, signed, unsigned
+from catalog.headers.kernel import signed, unsigned
 from catalog.headers.slots import (
     CONTEXT_END,
     CONTEXT_START,
@@ -58,6 +58,7 @@ from catalog.headers.slots import (
     UID_DICOMDIR,
     UID_IMPLICIT,
 )
+from catalog.kernel import inner_kernel
 
 if TYPE_CHECKING:
     from catalog.headers.kernel import Bytes, Ints, Words

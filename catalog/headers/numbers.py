@@ -9,8 +9,9 @@ import numpy as np
 from numba import types
 
 from catalog.headers.elements import load
-from catalog.headers.kernel import allocating_kernel, inlined_kernel, kernel, signed, unsigned
+from catalog.headers.kernel import signed, unsigned
 from catalog.headers.slots import vr_code
+from catalog.kernel import allocating_kernel, inlined_kernel, kernel
 
 if TYPE_CHECKING:
     from catalog.headers.kernel import Words

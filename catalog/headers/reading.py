@@ -47,7 +47,7 @@ from catalog.headers.elements import (
     load,
     tag_of,
 )
-from catalog.headers.kernel import SLACK, inner_kernel, kernel, overlapping_words, signed, unsigned
+from catalog.headers.kernel import SLACK, overlapping_words, signed, unsigned
 from catalog.headers.meta import identity, open_frame, start
 from catalog.headers.slots import CONTEXT_START, NONE, plan
 from catalog.headers.system import (
@@ -66,6 +66,7 @@ from catalog.headers.system import (
     open_folder,
 )
 from catalog.headers.walk import walk
+from catalog.kernel import inner_kernel, kernel
 
 if TYPE_CHECKING:
     from catalog.headers.cells import Rows

@@ -32,12 +32,13 @@ from catalog.headers.elements import (
     plausible,
     tag_of,
 )
-from catalog.headers.kernel import inlined_kernel, inner_kernel, signed, unsigned
+from catalog.headers.kernel import signed, unsigned
 from catalog.headers.slots import (
     CONTEXT_COLLECTS,
     CONTEXT_START,
     NONE,
 )
+from catalog.kernel import inlined_kernel, inner_kernel
 
 if TYPE_CHECKING:
     from catalog.headers.kernel import Bytes, Ints, Words

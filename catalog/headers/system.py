@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from numba import types
 
-from catalog.headers.kernel import inner_kernel
 from catalog.headers.slots import NONE
+from catalog.kernel import inner_kernel
 
 if TYPE_CHECKING:
     from catalog.headers.kernel import Bytes, Ints, Words

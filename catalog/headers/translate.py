@@ -16,7 +16,7 @@ import numpy as np
 from catalog.columns import META_TRANSFER_SYNTAX
 from catalog.headers.elements import V_LENGTH, V_START, V_VR, VALUE_WIDTH
 from catalog.headers.framing import LARGEST, PADDING, read_meta
-from catalog.headers.kernel import SLACK, inner_kernel, kernel
+from catalog.headers.kernel import SLACK
 from catalog.headers.slots import (
     CONTEXT_END,
     CONTEXT_START,
@@ -29,6 +29,7 @@ from catalog.headers.slots import (
     UID_BIG_ENDIAN,
     vr_code,
 )
+from catalog.kernel import inner_kernel, kernel
 
 if TYPE_CHECKING:
     from catalog.headers.kernel import Bytes, Ints

@@ -65,7 +65,7 @@ from catalog.headers.elements import (
     tag_of,
     vr_of,
 )
-from catalog.headers.kernel import inlined_kernel, inner_kernel, signed, unsigned
+from catalog.headers.kernel import signed, unsigned
 from catalog.headers.sequences import enter, in_sequence, stray
 from catalog.headers.slots import (
     CONTEXT_END,
@@ -79,6 +79,7 @@ from catalog.headers.slots import (
     NONE,
     SHORT_HEADER,
 )
+from catalog.kernel import inlined_kernel, inner_kernel
 
 if TYPE_CHECKING:
     from catalog.headers.kernel import Bytes, Ints, Words
