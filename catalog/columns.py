@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Kind = Literal["text", "date", "integer", "real", "reals", "texts", "boolean", "bytes"]
-Level = Literal["patient", "study", "series", "instance"]
+Level = Literal["patient", "study", "series", "instance", "roi"]
 Zone = Literal["research", "restricted"]
 
 TEXT: Final = "text"  # several values are joined by a backslash, as DICOM stores them
@@ -32,6 +32,7 @@ PATIENT: Final = "patient"
 STUDY: Final = "study"
 SERIES: Final = "series"
 INSTANCE: Final = "instance"
+ROI: Final = "roi"
 RESEARCH: Final = "research"
 RESTRICTED: Final = "restricted"
 
@@ -67,6 +68,8 @@ class Column:
         Unit of the value, or empty.
     collect : bool
         True where every item of every sequence on the path gives a value: the cell is a list.
+    code : str
+        IBSI code of a radiomic feature, with that of its aggregation, or empty.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Column:
     zone: Zone = RESEARCH
     unit: str = ""
     collect: bool = False
+    code: str = ""
 
     @property
     def tag(self) -> str:

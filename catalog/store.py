@@ -21,7 +21,7 @@ from hpc.durable import create_exclusive, fsync_folder
 from hpc.errors import CohortiumError, ConflictError, MissingError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 FORMAT: Final = 1
 _COMMIT_ATTEMPTS: Final = 100
@@ -155,20 +155,35 @@ class Store:
         return bytes.fromhex((self.root / "restricted" / "key").read_text(encoding="ascii"))
 
     def commit(
-        self, changes: Mapping[str, TableChange], *, base: Snapshot, job: str, counts: Mapping[str, int]
+        self,
+        changes: Mapping[str, TableChange],
+        *,
+        base: Snapshot,
+        job: str,
+        counts: Mapping[str, int],
+        unchanged: Collection[str] = (),
     ) -> Snapshot:
         """Make the next snapshot from the newest one and a change.
 
         Files that the change adds are in place and durable. Whatever other runs have committed meanwhile is
-        kept, as long as it left the files alone that this change drops.
+        kept, as long as it left the files alone that this change drops, and the tables that are `unchanged`.
+
+        Parameters
+        ----------
+        unchanged : collection of str
+            Names of the tables from which the change was derived.
 
         Raises
         ------
         ConflictError
-            If another run dropped one of those files since `base`: read again and decide anew.
+            If another run dropped one of those files since `base`, or changed one of those tables: read again
+            and decide anew.
         """
         for _ in range(_COMMIT_ATTEMPTS):
             newest = self.snapshot()
+            for name in unchanged:
+                if newest.tables[name].data != base.tables[name].data:
+                    raise _changed_since(name, base.number)
             content = {
                 "format": FORMAT,
                 "catalog_id": self.catalog_id,
@@ -210,10 +225,12 @@ def _changed(table: TableFiles, change: TableChange, base: int) -> list[DataFile
     """Files of a table after a change."""
     gone = change.remove - {d.path for d in table.data}
     if gone:
-        raise ConflictError(
-            f"table {table.table.name} changed since snapshot {base}, where this run started; run it again"
-        )
+        raise _changed_since(table.table.name, base)
     return [*(d for d in table.data if d.path not in change.remove), *change.add]
+
+
+def _changed_since(name: str, base: int) -> ConflictError:
+    return ConflictError(f"table {name} changed since snapshot {base}, where this run started; run it again")
 
 
 def open_store(folder: str | os.PathLike[str]) -> Store:

@@ -49,6 +49,7 @@ _FRONT_CODED: Final = frozenset({"SOPInstanceUID", "path"})
 # Columns by which readers leave row groups out; statistics of all would cost a quarter of the writing.
 _PRUNED_BY: Final = frozenset(
     {"site", "file_id", "path", "PatientKey", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"}
+    | {"roi_key", "settings_hash"}
     | {"Modality", "StudyDate", "BodyPartExamined", "slice_spacing_mm", "n_instances"}
 )
 # Of headers, which repeat each other, a higher level is smaller and faster.
@@ -83,10 +84,15 @@ class Table:
         return f"{self.zone}/{self.name}"
 
     def schema(self) -> pa.Schema:
-        """Arrow schema of the table's rows."""
+        """Arrow schema of the table's rows; a feature's IBSI code is metadata of its field."""
         import pyarrow as pa
 
-        return pa.schema([(c.name, c.arrow()) for c in self.columns])
+        return pa.schema(
+            [
+                pa.field(c.name, c.arrow(), metadata={"ibsi_code": c.code} if c.code else None)
+                for c in self.columns
+            ]
+        )
 
 
 def _restricted(name: str, kind: Any, text: str, unit: str = "") -> Column:
@@ -112,11 +118,14 @@ _UIDS: Final = (
 @cache
 def tables() -> dict[str, Table]:
     """Every table of a catalogue by name."""
+    from catalog.features.columns import ROI_COLUMNS, feature_columns
     from catalog.series import SERIES_COLUMNS
 
     rows = (
         Table("instances", RESEARCH, instance_columns(), "one row per DICOM object"),
         Table("series", RESEARCH, SERIES_COLUMNS, "one row per series, with its geometry"),
+        Table("rois", RESEARCH, ROI_COLUMNS, "one row per region of interest of a series"),
+        Table("features", RESEARCH, feature_columns(), "one row per region of interest and settings"),
         Table(
             "files",
             RESTRICTED,
@@ -161,7 +170,7 @@ def tables() -> dict[str, Table]:
                 _restricted("message", TEXT, "what went wrong, without a patient's values"),
                 _JOB,
             ),
-            "one row per file or folder that could not be read",
+            "one row per file, folder or region that could not be done",
         ),
         Table(
             "others",
@@ -248,7 +257,7 @@ class TableWriter:
             use_dictionary=[n for n in wanted.names if n not in _ALL_DIFFERENT - coded],
             column_encoding=dict.fromkeys(front_coded, "DELTA_BYTE_ARRAY"),
             bloom_filter_options={n: {"ndv": ROW_GROUP_ROWS, "fpp": 0.01} for n in blooms},
-            store_schema=False,
+            store_schema=any(field.metadata for field in wanted),
         )
 
 

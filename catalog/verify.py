@@ -28,7 +28,8 @@ _REFERENCES: Final = (
     (
         "every path is in one of files, failures and others",
         """SELECT count(*) FROM (SELECT 1 FROM (
-          SELECT site, path, path_bytes FROM files UNION ALL SELECT site, path, path_bytes FROM failures
+          SELECT site, path, path_bytes FROM files
+          UNION ALL SELECT site, path, path_bytes FROM failures WHERE stage <> 'features'
           UNION ALL SELECT site, path, path_bytes FROM others)
           GROUP BY site, path, path_bytes HAVING count(*) > 1)""",
     ),
@@ -70,6 +71,33 @@ _REFERENCES: Final = (
         FULL JOIN (SELECT site, SeriesInstanceUID, n_instances AS n FROM series) s
         USING (site, SeriesInstanceUID)
         WHERE i.n IS DISTINCT FROM s.n""",
+    ),
+    (
+        "every region has one row in rois",
+        "SELECT count(*) FROM (SELECT 1 FROM rois GROUP BY site, roi_key HAVING count(*) > 1)",
+    ),
+    (
+        "every region has its series",
+        "SELECT count(*) FROM rois ANTI JOIN series USING (site, SeriesInstanceUID)",
+    ),
+    (
+        "every region that was drawn has its object",
+        """SELECT count(*) FROM (FROM rois WHERE SOPInstanceUID IS NOT NULL) r
+        ANTI JOIN instances i ON r.site = i.site AND r.SOPInstanceUID = i.SOPInstanceUID
+          AND r.mask_series = i.SeriesInstanceUID""",
+    ),
+    (
+        "every region and settings have one row in features",
+        """SELECT count(*) FROM (
+          SELECT 1 FROM features GROUP BY site, roi_key, settings_hash HAVING count(*) > 1)""",
+    ),
+    (
+        "every row of features has its region",
+        "SELECT count(*) FROM features ANTI JOIN rois USING (site, roi_key, SeriesInstanceUID)",
+    ),
+    (
+        "every region has features",
+        "SELECT count(*) FROM rois ANTI JOIN features USING (site, roi_key, SeriesInstanceUID)",
     ),
 )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from catalog.cli import CatalogOption, SnapshotOption  # noqa: TC001 - Typer reads annotations when it runs
+from cohorts.features import features
 from hpc.errors import UsageError
 from hpc.output import Format, FormatOption, print_table
 
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the root command."""
     app.command()(sql)
     app.command()(columns)
+    app.command()(features)
     app.add_typer(cohort_app, name="cohort")
     app.command()(export)
 
@@ -42,8 +44,8 @@ def sql(
 ) -> None:
     """Ask the catalogue a question in SQL.
 
-    Tables: instances, series, studies, patients; for data managers also files, identity, headers, failures
-    and others. `cohortium columns` lists their columns.
+    Tables: instances, series, rois, features, studies, patients; for data managers also files, identity,
+    headers, failures and others. `cohortium columns` lists their columns.
     """
     from cohorts.access import open_catalog
     from cohorts.sql import check_query
@@ -62,7 +64,7 @@ def columns(
     snapshot: SnapshotOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """List the columns of a table, or of every table."""
+    """List the columns of a table, or of every table; of features with their IBSI codes."""
     from cohorts.access import open_catalog
     from cohorts.sql import did_you_mean
 
@@ -72,8 +74,10 @@ def columns(
             f"there is no table {table}{did_you_mean(table, views)}; there are {', '.join(views)}"
         )
     wanted = [views[table]] if table else list(views.values())
-    rows = [[v.name, c.name, c.kind, c.unit, c.level, c.tag, c.text] for v in wanted for c in v.columns]
-    print_table(["table", "column", "kind", "unit", "level", "tag", "text"], rows, form)
+    rows = [
+        [v.name, c.name, c.kind, c.unit, c.level, c.tag, c.code, c.text] for v in wanted for c in v.columns
+    ]
+    print_table(["table", "column", "kind", "unit", "level", "tag", "code", "text"], rows, form)
 
 
 @cohort_app.command("check")

@@ -56,7 +56,13 @@ def commit(session: Session, plan: Plan, store: Store, site: str, settlement: Se
     ]
     staging.confirm()
     changes = _changes(store, added, rewritten)
-    return store.commit(changes, base=base, job=plan.job, counts=_counts(staging, plan, settlement))
+    return store.commit(
+        changes,
+        base=base,
+        job=plan.job,
+        counts=_counts(staging, plan, settlement),
+        unchanged=("rois", "features"),  # what was computed meanwhile may be of series that change
+    )
 
 
 def _shard_files(staging: Staging, stage: str, job: str) -> Iterator[StagedFile]:

@@ -184,7 +184,7 @@ def _known_view(engine: duckdb.DuckDBPyConnection, snapshot: Snapshot, site: str
         UNION ALL
         SELECT {common}, CASE stage WHEN 'discover' THEN 'unreadable' ELSE 'file' END, NULL, NULL,
           stage = 'read' AND error IN ('PermissionError', 'OSError', 'TimeoutError')
-        FROM failures SEMI JOIN this USING (site)
+        FROM failures SEMI JOIN this USING (site) WHERE stage <> 'features'
         UNION ALL
         SELECT {common}, CASE WHEN kind IN ('link', 'special') THEN kind ELSE 'file' END, NULL, NULL, false
         FROM others SEMI JOIN this USING (site)"""

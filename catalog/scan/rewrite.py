@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from catalog.engine import connect, literal
+from catalog.features.failures import failure_of
 from catalog.scan.shard import Shard, write_description
 from catalog.scan.stages import WholeTasks
 from catalog.tables import ROW_GROUP_ROWS, TableWriter, tables
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from catalog.store import Snapshot
     from hpc.marks import Mark
     from hpc.staging import Staging
+
+
+# Tables that lose rows when series change, be it that these only gain objects.
+_BY_SERIES: Final = frozenset({"series", "rois", "features", "failures"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ def rewrite_tasks(instances: Instances, snapshot: Snapshot) -> list[Task]:
     with connect(instances.folder / "spill") as engine:
         _prepare(engine, instances)
         for name, files in snapshot.tables.items():
-            if not files.data or (name != "series" and instances.removed is None):
+            if not files.data or (name not in _BY_SERIES and instances.removed is None):
                 continue
             listed = ", ".join(map(literal, files.files))
             source = f"read_parquet([{listed}], filename = true, union_by_name = true)"
@@ -77,11 +82,16 @@ def _prepare(engine: duckdb.DuckDBPyConnection, instances: Instances) -> None:
 
 
 def _dropped(name: str) -> str:
-    """Condition on the rows of a table that a scan drops."""
-    of_site = "site = (SELECT site FROM this)"
-    if name == "series":
-        return f"{of_site} AND SeriesInstanceUID IN (SELECT SeriesInstanceUID FROM touched)"
-    return f"{of_site} AND file_id IN (SELECT file_id FROM removed)"
+    """Condition on the rows of a table that a scan drops; it is never null."""
+    touched = "(SELECT SeriesInstanceUID FROM touched)"
+    conditions = {
+        "series": f"SeriesInstanceUID IN {touched}",
+        "rois": f"SeriesInstanceUID IN {touched} OR mask_series IN {touched}",
+        "features": f"SeriesInstanceUID IN {touched} OR mask_series IN {touched}",
+        "failures": f"file_id IN (SELECT file_id FROM removed) OR {failure_of(touched)}",
+    }
+    condition = conditions.get(name, "file_id IN (SELECT file_id FROM removed)")
+    return f"site = (SELECT site FROM this) AND coalesce({condition}, false)"
 
 
 def _tables(engine: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.Table]:

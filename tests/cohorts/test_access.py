@@ -95,7 +95,7 @@ def test_who_may_not_read_the_restricted_zone_does_not_see_it(
     real = os.access
     monkeypatch.setattr(os, "access", lambda p, mode: "restricted" not in str(p) and real(p, mode))
     researcher = cohorts.open_catalog(small.root)
-    assert set(researcher.tables) == {"instances", "series", "studies", "patients"}
+    assert set(researcher.tables) == {"instances", "series", "rois", "features", "studies", "patients"}
     with pytest.raises(UsageError, match="there is no table identity"):
         researcher.sql("SELECT * FROM identity")
 
