@@ -136,11 +136,11 @@ def _instances(item: Item, folder: Path) -> pa.Table:
     with connect(folder) as engine:
         view(engine, "instances", known["instances"], item.instances)
         view(engine, "files", known["files"], item.files)
-        return engine.execute(
+        return engine.sql(
             """SELECT i.*, coalesce(f.path_bytes, encode(f.path)) AS file_path
             FROM instances i JOIN (FROM files WHERE is_primary) f USING (site, file_id)
             WHERE i.site = ? AND i.SeriesInstanceUID = ? ORDER BY i.SOPInstanceUID""",
-            [item.site, item.series_uid],
+            params=[item.site, item.series_uid],
         ).to_arrow_table()
 
 
