@@ -187,6 +187,7 @@ def _plan(session: Session, options: FeatureOptions, base: Snapshot) -> Plan:
         options.settings.hash,
         options.choose(base.number) if options.choose else None,
         options.retry,
+        _spacing(options.settings),
         salt=str(options.memory_bytes),
     )
     stage, spill = LinkStage(session.staging), session.staging.scratch / "spill"
@@ -195,6 +196,11 @@ def _plan(session: Session, options: FeatureOptions, base: Snapshot) -> Plan:
     session.run(stage, [task for task in tasks if task.name not in done])
     done = {path.name: path for path in session.staging.finished(stage.name).values()}
     return make_plan(base, wish, [done[task.name] for task in tasks], spill)
+
+
+def _spacing(settings: Settings) -> tuple[float | None, ...]:
+    given = settings.spacing_mm
+    return given if isinstance(given, tuple) else (given, given, given)
 
 
 def _measure(session: Session, stage: FeatureStage, plan: Plan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from catalog.store import Snapshot
 
 COMPUTED: Final = ("lungs", "whole")
-# Bytes that one voxel of a series needs at the worst moment; see docs/guides/radiomics.md.
-VOXEL_BYTES: Final = 24
+# Bytes that a voxel needs at the worst moment: of the series, and of the interpolated image.
+VOXEL_BYTES: Final = 10
+GRID_BYTES: Final = 16
 
 Key = tuple[str, str]  # site, SeriesInstanceUID
 # site, SeriesInstanceUID or NOBODY, source, then SOPInstanceUID and SeriesInstanceUID of what draws, or empty
@@ -109,6 +111,8 @@ class Wish:
         Keys of the series to measure (site, SeriesInstanceUID); all of them where it is None.
     retry : bool
         Try again what has failed before.
+    spacing_mm : tuple of three floats or None
+        Voxel size (z, y, x) at which features are computed; None keeps what the series has.
     salt : str
         What else the result depends on.
     """
@@ -117,6 +121,7 @@ class Wish:
     settings_hash: str
     chosen: pa.Table | None = None
     retry: bool = False
+    spacing_mm: tuple[float | None, ...] = (None, None, None)
     salt: str = ""
 
     @property
@@ -313,12 +318,23 @@ def _item(
         units,
         place["instances"],
         place["files"],
-        predicted_bytes(row),
+        predicted_bytes(row, wish.spacing_mm),
         digest,
         row["n_uid_conflicts"] or 0,
     )
 
 
-def predicted_bytes(row: Mapping[str, Any]) -> float:
-    """Return how much memory a series is predicted to need, from its matrix and number of frames."""
-    return float((row["Rows"] or 0) * (row["Columns"] or 0) * (row["n_frames"] or 0)) * VOXEL_BYTES
+def predicted_bytes(row: Mapping[str, Any], spacing_mm: Sequence[float | None]) -> float:
+    """Return how much memory a series is predicted to need.
+
+    Parameters
+    ----------
+    row : Mapping
+        Its row of ``series``: matrix, frames and spacing.
+    spacing_mm : sequence of three floats or None
+        Voxel size (z, y, x) after interpolation.
+    """
+    voxels = float((row["Rows"] or 0) * (row["Columns"] or 0) * (row["n_frames"] or 0))
+    own = (row["slice_spacing_mm"], *(row["PixelSpacing"] or (None, None)))
+    finer = math.prod(old / new for old, new in zip(own, spacing_mm, strict=False) if old and new)
+    return voxels * (VOXEL_BYTES + GRID_BYTES * finer)

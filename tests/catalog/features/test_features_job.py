@@ -168,7 +168,7 @@ def test_a_series_too_large_for_its_worker_is_a_failure(
 ) -> None:
     sizes = rows(root, "series").select(pl.col("Rows") * pl.col("Columns") * pl.col("n_frames")).to_series()
     middle = int(sizes.drop_nulls().median())  # type: ignore[arg-type]
-    monkeypatch.setattr(plan, "VOXEL_BYTES", 2**26 / middle)
+    monkeypatch.setattr(plan, "VOXEL_BYTES", 2**26 / middle - plan.GRID_BYTES)
     report = run(root, "whole", memory_bytes=2**26)
     large = failed(root).filter(pl.col("error") == "TooLargeError")
     assert 0 < large.height < report.series
