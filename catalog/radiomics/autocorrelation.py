@@ -127,7 +127,7 @@ def _by_transforms(
 
 def _occupied(mask: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
     """Indices along each axis at which there is any voxel."""
-    planes = mask.any(axis=2)
+    planes: NDArray[np.bool_] = mask.any(axis=2)
     return [
         np.flatnonzero(planes.any(axis=1)),
         np.flatnonzero(planes.any(axis=0)),
@@ -171,7 +171,7 @@ def _sum(
 def _half_spectrum_sum(
     a: NDArray[np.complexfloating], b: NDArray[np.complexfloating], weights: NDArray[np.floating], last: int
 ) -> float:
-    """Sum of the real parts of a · conj(b) · weights; all but the first and `last` column have a mirror image."""
+    """Sum of the real parts of a · conj(b) · weights; all but the first and `last` column twice."""
     nz, ny, nx = a.shape
     total = 0.0
     for z in range(nz):
@@ -181,7 +181,7 @@ def _half_spectrum_sum(
                 product = (a[z, y, x].real * b[z, y, x].real + a[z, y, x].imag * b[z, y, x].imag) * weights[
                     z, y, x
                 ]
-                row += product if x == 0 or x == last else 2 * product
+                row += product if x in (0, last) else 2 * product
             total += row
     return total
 

@@ -90,14 +90,15 @@ def smallest_box(points_mm: NDArray[np.float64], axes: NDArray[np.float64]) -> N
     columns = np.ascontiguousarray((points_mm - points_mm.mean(0)).T)
     volumes = np.array([np.prod(_extent(frame @ columns)) for frame in grid])
     starts = [np.eye(3), axes, *grid[np.argsort(volumes)[:_REFINED]]]
-    best = np.prod(_extent(columns)), _extent(columns)
+    smallest = _extent(columns)
+    least = float(np.prod(smallest))
     frame, edges = np.empty((3, 3)), np.empty(3)
     for start in starts:
         frame[:] = start
         volume = _turn_to_smallest(columns, frame, np.empty((3, 3)), np.deg2rad(8), _FINEST, edges)
-        if volume < best[0]:
-            best = volume, edges.copy()
-    return np.sort(best[1])
+        if volume < least:
+            least, smallest = volume, edges.copy()
+    return np.sort(smallest)
 
 
 def smallest_ellipsoid(points_mm: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -114,10 +114,10 @@ def _limits(distribution: Distribution, limits: Range) -> tuple[float, float]:
 def _as_they_are(distribution: Distribution, limits: Range) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Whole numbers, one bin each, from one end of the range to the other."""
     low, high = _limits(distribution, limits)
-    first = np.ceil(low)
+    first = float(np.ceil(low))
     counts = np.zeros(int(np.floor(high) - first) + 1, np.int64)
     counts[(distribution.values - first).astype(np.int64)] = distribution.counts
-    return first + np.arange(len(counts)), counts
+    return first + np.arange(len(counts), dtype=np.float64), counts
 
 
 def _by_width(

@@ -66,7 +66,7 @@ def peaks_of(
     sums, counts = _prefix_sums(image, complete=extremes[3] == 0)
     rows = sphere_rows(spacing_mm)
     best = np.array([-np.inf])
-    _peak_at(sums, counts, image, inside, rows, np.float32(extremes[1]), best)
+    _peak_at(sums, counts, image, inside, rows, float(extremes[1]), best)
     local = float(best[0])
     order, bounds = _blocks(sums, counts, inside, rows, float(extremes[2]))
     _peak_of_blocks(sums, counts, image, inside, rows, order, bounds, best)

@@ -1,10 +1,10 @@
 """Area and volume of the triangle mesh around a mask, from how often each of the 256 cube cases occurs.
 
 The vertices of a mask's mesh lie on the middles of voxel edges, so a case has one shape wherever it stands.
-The table of triangles is derived, not stored: on every face of the cube, segments cut outside corners off inside
-ones (two inside corners across a face's diagonal are joined, seen from either cube alike: the mesh is closed),
-segments join to loops, and each loop is split into the triangles that hold most, as the tables behind the
-consensus values do.
+The table of triangles is derived, not stored: on every face of the cube, segments cut outside corners off
+inside ones (two inside corners across a face's diagonal are joined, seen from either cube alike: the mesh is
+closed), segments join to loops, and each loop is split into the triangles that hold most, as the tables behind
+the consensus values do.
 """
 
 from __future__ import annotations
@@ -65,13 +65,15 @@ def mesh_of(padded: NDArray[np.uint8], spacing_mm: tuple[float, float, float]) -
 def _measures(
     spacing_mm: tuple[float, ...],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Area, sum of the triangles' normals and six-fold cone volumes of each case."""
+    """Area, sum of the triangles' normals and volume of their cones from the cube's corner, of each case."""
     case, triangles = _triangles()
     corners = triangles * np.asarray(spacing_mm)
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2
-    areas = np.bincount(case, np.linalg.norm(normals, axis=1), 256)
-    sums = np.stack([np.bincount(case, normals[:, axis], 256) for axis in range(3)], axis=1)
-    return areas, sums, np.bincount(case, (corners[:, 0] * normals).sum(1) / 3, 256)
+    areas, sums, cones = np.zeros(256), np.zeros((256, 3)), np.zeros(256)
+    np.add.at(areas, case, np.linalg.norm(normals, axis=1))
+    np.add.at(sums, case, normals)
+    np.add.at(cones, case, (corners[:, 0] * normals).sum(1) / 3)
+    return areas, sums, cones
 
 
 @cache

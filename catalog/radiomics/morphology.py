@@ -68,8 +68,8 @@ def morphology_features(
 
     Notes
     -----
-    IBSI reference manual, section "Morphological features". Shape is that of the morphological mask; the shift
-    of the centre of mass and the integrated intensity take intensities from the intensity mask.
+    IBSI reference manual, section "Morphological features". Shape is that of the morphological mask; the
+    shift of the centre of mass and the integrated intensity take intensities from the intensity mask.
     """
     why: dict[str, str] = {}
     values: Values = dict.fromkeys(MORPHOLOGY)
@@ -211,7 +211,7 @@ def _weight(region: Region, mesh: Mesh, shape: Shape, why: dict[str, str]) -> Va
 
 def _first(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """First index of the box of a mask, along each axis."""
-    planes = mask.any(axis=2)
+    planes: NDArray[np.bool_] = mask.any(axis=2)
     z = int(np.argmax(planes.any(axis=1)))
     y = int(np.argmax(planes.any(axis=0)))
     return np.array([z, y, int(np.argmax(mask.reshape(-1, mask.shape[2]).any(axis=0)))])
