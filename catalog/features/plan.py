@@ -336,5 +336,5 @@ def predicted_bytes(row: Mapping[str, Any], spacing_mm: Sequence[float | None]) 
     """
     voxels = float((row["Rows"] or 0) * (row["Columns"] or 0) * (row["n_frames"] or 0))
     own = (row["slice_spacing_mm"], *(row["PixelSpacing"] or (None, None)))
-    finer = math.prod(old / new for old, new in zip(own, spacing_mm, strict=False) if old and new)
+    finer: float = math.prod(old / new for old, new in zip(own, spacing_mm, strict=False) if old and new)
     return voxels * (VOXEL_BYTES + GRID_BYTES * finer)
