@@ -1,0 +1,77 @@
+"""Masks from NIfTI: one for each label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from catalog.masks.errors import MaskError
+from catalog.masks.grid import place
+from catalog.masks.mask import Mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from catalog.volumes.volume import Volume
+
+MOST_LABELS: Final = 1000
+
+
+def nifti_masks(path: str, volume: Volume, fraction: float) -> Iterator[Mask]:
+    """Yield a mask for each label of a NIfTI file.
+
+    Parameters
+    ----------
+    path : str
+        NIfTI-1 or -2, also compressed, with three axes; whole numbers are labels and 0 is none. Other numbers
+        from 0 to 1 are shares of voxels.
+    volume : Volume
+        Gives the grid. The file's RAS positions (sform, else qform) decide where voxels go.
+    fraction : float
+        Least share that is in.
+
+    Yields
+    ------
+    Mask
+        In the order of labels.
+
+    Raises
+    ------
+    MaskError
+        unreadable or not_a_mask.
+    """
+    values, affine = _read(path)
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+    if not np.isfinite(values).all() or values.min(initial=0) < 0:
+        raise MaskError("not_a_mask", "values below zero or not finite; expected labels")
+    if (values != np.floor(values)).any():
+        if values.max() > 1:
+            raise MaskError("not_a_mask", "values are neither whole numbers nor shares from 0 to 1")
+        values = (values > 0) & (values >= fraction)
+    labels = np.unique(values[values != 0])
+    if len(labels) > MOST_LABELS:
+        raise MaskError("not_a_mask", f"{len(labels)} labels; expected at most {MOST_LABELS}")
+    for label in labels.tolist() or [1]:
+        array, notes = place(values == label, affine, volume)
+        if len(labels) and not array.any():
+            notes = (*notes, "empty")
+        elif not len(labels):
+            notes = ("empty",)
+        yield Mask(array, f"label_{int(label)}", "nifti", int(label), linked_by="name", notes=notes)
+
+
+def _read(path: str) -> tuple[Any, Any]:
+    """Return values with three axes and the RAS affine."""
+    import nibabel
+
+    try:
+        image: Any = nibabel.load(path)
+        values = np.asanyarray(image.dataobj)
+    except (OSError, EOFError, ValueError, nibabel.filebasedimages.ImageFileError) as error:
+        raise MaskError("unreadable", f"the NIfTI file cannot be read: {type(error).__name__}") from error
+    if values.ndim > 3 and all(n == 1 for n in values.shape[3:]):
+        values = values.reshape(values.shape[:3])
+    if values.ndim != 3 or values.dtype.kind not in "uifb":
+        raise MaskError("not_a_mask", f"{values.ndim} axes of {values.dtype}; expected three axes of numbers")
+    return values, np.asarray(image.affine, np.float64)
