@@ -41,7 +41,7 @@ _FEATURE_KEYS: Final = (
     _column("value_unit", TEXT, "what a voxel's value is: HU, SUVbw, ..., or null for arbitrary numbers"),
 )
 _FEATURE_REMARKS: Final = (
-    _column("reasons", TEXT, "why features are null: JSON, name to reason"),
+    _column("reasons", TEXT, "why features are null: JSON, name to reason; * stands for all"),
     _column("notes", TEXTS, "what was done to the volume beyond stacking"),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from catalog.engine import connect, view
 from catalog.features.failures import NOBODY, STAGE, failure_message
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hpc.staging import Staging
 
 Row = dict[str, Any]
+EVERY: Final = "*"  # stands for every feature where `reasons` tells why they are null
 
 
 class TooLargeError(CohortiumError, MemoryError):
@@ -224,11 +225,8 @@ class _Rows:
         """Rows of one region in ``rois`` and ``features``."""
         import numpy as np
 
-        from catalog.radiomics import compute_features
-
-        reasons: dict[str, str] = {}
-        values = compute_features(volume, mask, self.settings, reasons=reasons)
         n_voxels = int(np.count_nonzero(mask.array))
+        values, reasons = self._values(volume, mask) if n_voxels else ({}, {EVERY: "the region is empty"})
         keys = self._keys(unit, mask)
         roi = keys | {
             "source": unit.source,
@@ -251,6 +249,16 @@ class _Rows:
             "notes": list(volume.notes),
         }
         return roi, features
+
+    def _values(self, volume: Volume, mask: Mask) -> tuple[dict[str, float | None], dict[str, str]]:
+        """Features of a region, and why some are null; why all are where nothing can be computed."""
+        from catalog.radiomics import compute_features
+
+        reasons: dict[str, str] = {}
+        try:
+            return compute_features(volume, mask, self.settings, reasons=reasons), reasons
+        except CohortiumError as error:
+            return {}, {EVERY: str(error)}
 
     def _keys(self, unit: Unit, mask: Mask) -> Row:
         item, drawn = self.item, unit.drawn

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,32 @@ def test_what_nobody_foresaw_is_told_without_values(root: Path, monkeypatch: pyt
     run(root)
     assert failed(root)["error"].to_list() == ["RuntimeError"] * 2
     assert not failed(root)["message"].str.contains("Doe").any()
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_region_without_features_is_a_row_with_its_reason(
+    empty: bool, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One region of an object that comes to nothing does not take the others with it."""
+    measure, draw = vars(catalog.radiomics)["compute_features"], vars(catalog.masks)["iter_masks"]
+
+    def masks(*given: Any, source: str) -> Iterator[Mask]:
+        for mask in draw(*given, source=source):
+            yield replace(mask, array=mask.array & (not empty or mask.number != 2))
+
+    def compute(volume: Volume, mask: Mask, settings: Settings, reasons: dict[str, str]) -> Any:
+        if mask.number == 2:
+            raise CohortiumError("nothing is left in the range")
+        return measure(volume, mask, settings, reasons)
+
+    monkeypatch.setitem(vars(catalog.masks), "iter_masks", masks)
+    monkeypatch.setitem(vars(catalog.radiomics), "compute_features", compute)
+    assert (run(root).features, failed(root).height) == (4, 0)
+    joined = rows(root, "features").join(rows(root, "rois"), on="roi_key")
+    reasons = joined.filter(pl.col("number") == 2)["reasons"].unique().to_list()
+    expected = "the region is empty" if empty else "nothing is left in the range"
+    assert [json.loads(r) for r in reasons] == [{"*": expected}]
+    assert problems(root) == []
 
 
 def test_a_source_without_a_region_is_a_failure(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
