@@ -12,6 +12,7 @@ VOLUME_REASONS: Final[dict[str, str]] = {
     "decoder_missing": "no installed package decodes the transfer syntax",
     "mixed_frames_of_reference": "images lie in different frames of reference",
     "mixed_series": "files belong to more than one series",
+    "mixed_units": "images have values of different units",
     "mosaic": "slices are tiled in one image",
     "no_pixels": "no file has an image",
     "not_dicom": "a file is no DICOM instance",
@@ -20,7 +21,7 @@ VOLUME_REASONS: Final[dict[str, str]] = {
     "too_large": "the volume has more voxels than allowed",
     "unknown_suv": "headers do not allow standardised uptake values",
     "unreadable_header": "the header of a file cannot be read",
-    "unsupported_pixels": "pixels are bits, floating-point numbers, or of a size no image has",
+    "unsupported_pixels": "pixels are no integers of 8, 16 or 32 bits with a slope, or have a table of values",
 }
 
 

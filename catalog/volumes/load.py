@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from catalog.volumes.errors import VolumeError
-from catalog.volumes.pixels import check_pixels, read_values
+from catalog.volumes.pixels import check_pixels, check_rescale, read_values
 from catalog.volumes.select import split, without_copies, without_localizers
 from catalog.volumes.source import Frames, Source, list_frames
 from catalog.volumes.stack import Grid, stack
@@ -133,6 +133,7 @@ def volume_from_rows(
     source = Source(rows, [os.fsencode(path) for path in paths])
     frames, chosen = _choose(source, split_by, part, drop_localizers=drop_localizers)
     check_pixels(source, frames.row.tolist())
+    check_rescale(source, frames)
     grid = stack(source, frames, allow_sheared=correct_tilt)
     shift = grid.shift_mm / np.asarray(grid.spacing_mm[1:])
     _check_size(source, grid, shift, max_voxels)
@@ -225,6 +226,9 @@ def _quantity(source: Source, frames: Frames, *, suv: bool) -> tuple[float, str]
     modality = _text(source, frames, "Modality")
     if modality == "PT":
         return uptake_scale(source, frames.row.tolist(), suv=suv)
+    column = source.column("RescaleType")
+    if len({column[row] for row in frames.row} - {None}) > 1:
+        raise VolumeError("mixed_units", "RescaleType differs between the images; split_by may help")
     said = _text(source, frames, "RescaleType")
     if said and said != "US":  # unspecified
         return 1.0, said

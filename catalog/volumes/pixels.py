@@ -51,6 +51,23 @@ def check_pixels(source: Source, rows: Iterable[int]) -> None:
             raise VolumeError("pixels_truncated", f"{os.fsdecode(source.paths[row])}: pixel data are cut off")
 
 
+def check_rescale(source: Source, frames: Frames) -> None:
+    """Refuse values that follow from stored numbers by a table, or by a slope that is none.
+
+    Raises
+    ------
+    VolumeError
+        ``unsupported_pixels``.
+    """
+    if not (np.isfinite(frames.slope) & np.isfinite(frames.intercept) & (frames.slope != 0)).all():
+        raise VolumeError("unsupported_pixels", "a rescale slope is zero or no number")
+    slopes = source.column("RescaleSlope")
+    without = next((int(row) for row in frames.row if slopes[row] is None), None)
+    # A table and a slope exclude each other (PS3.3 C.11.1), so one header of those without a slope tells.
+    if without is not None and "ModalityLUTSequence" in source.header(without):
+        raise VolumeError("unsupported_pixels", "values follow from a Modality LUT Sequence")
+
+
 def frame_bytes(source: Source, row: int) -> int:
     """Size of one uncompressed frame."""
     pixels = source.column("Rows")[row] * source.column("Columns")[row]

@@ -86,7 +86,10 @@ def _says(kind: str | None, word: str) -> bool:
 
 def _turned(frames: Frames) -> Any:
     """Tell which frames are turned against at least nine tenths of all."""
-    middle = np.nanmedian(frames.orientation, axis=0) if len(frames) else np.zeros(6)
+    known = frames.orientation[np.isfinite(frames.orientation).all(axis=1)]
+    if not len(known):
+        return np.zeros(len(frames), np.bool_)
+    middle = np.median(known, axis=0)
     apart = ~(np.abs(frames.orientation - middle) <= SAME_DIRECTION).all(axis=1)
     few = np.count_nonzero(apart) <= FEW * len(frames)
     return apart if few else np.zeros(len(frames), np.bool_)

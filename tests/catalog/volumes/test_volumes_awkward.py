@@ -23,6 +23,8 @@ from awkward_series import (
     with_localizer,
     write,
 )
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from catalog.volumes import Volume, VolumeError, load_volume
 from hpc.errors import MissingError, UsageError
@@ -147,6 +149,7 @@ REFUSED = {
     "mixed_series": lambda: [*_spoilt()[:10], *_spoilt(SeriesInstanceUID="1.2.9")[10:]],
     "colour": lambda: _spoilt(PhotometricInterpretation="PALETTE COLOR"),
     "unsupported_pixels": lambda: _spoilt(BitsStored=20),
+    "mixed_units": lambda: [*_spoilt(RescaleType="HU")[:10], *_spoilt(RescaleType="Z_EFF")[10:]],
     "pixels_truncated": lambda: [_cut(ds) for ds in _spoilt()],
     "no_pixels": lambda: [_without(ds, "PixelData") for ds in _spoilt()],
 }
@@ -209,3 +212,61 @@ def test_single_slice_has_its_thickness(tmp_path: Path) -> None:
     del images[0].SliceThickness
     volume = load_volume(write(images, tmp_path / "b"))
     assert (volume.spacing_mm[0], volume.notes) == (1.0, ("slice_thickness_assumed(1 mm)",))
+
+
+@pytest.mark.parametrize("changes", [{"RescaleSlope": 0}, {"BitsAllocated": 64}, {"PixelRepresentation": 2}])
+def test_pixels_that_no_rule_turns_into_values(changes: dict[str, int], tmp_path: Path) -> None:
+    images = _spoilt()
+    for ds in images:
+        for name, value in changes.items():
+            setattr(ds, name, value)
+    with pytest.raises(VolumeError) as caught:
+        load_volume(write(images, tmp_path))
+    assert caught.value.reason == "unsupported_pixels"
+
+
+def test_modality_table_is_refused(tmp_path: Path) -> None:
+    images = _spoilt()
+    for ds in images:
+        del ds.RescaleSlope, ds.RescaleIntercept
+        table = Dataset()
+        table.LUTDescriptor, table.ModalityLUTType, table.LUTData = [2, 0, 16], "HU", [5, 9]
+        table["LUTDescriptor"].VR = table["LUTData"].VR = "US"
+        ds.ModalityLUTSequence = Sequence([table])
+    with pytest.raises(VolumeError, match="Modality LUT") as caught:
+        load_volume(write(images, tmp_path))
+    assert caught.value.reason == "unsupported_pixels"
+
+
+def test_localizers_without_names(tmp_path: Path) -> None:
+    """One image of 21 that is turned against all others is one; where no image has a direction, none is."""
+    images = with_localizer()
+    images[-1].ImageType = ["DERIVED", "SECONDARY"]
+    assert load_volume(write(images, tmp_path / "a"), drop_localizers=True).notes == (
+        "localizers_dropped(1)",
+    )
+    images = regular()
+    for ds in images:
+        del ds.ImageOrientationPatient
+    with pytest.raises(VolumeError) as caught:
+        load_volume(write(images, tmp_path / "b"), drop_localizers=True)
+    assert caught.value.reason == "no_geometry"
+
+
+def test_several_keywords_split_together(tmp_path: Path) -> None:
+    images = []
+    for echo in (5.0, 9.0):
+        for kind in ("M", "P"):
+            for p in positions():
+                ds = image(
+                    p, "1.2.3.10", Modality="MR", EchoTime=echo, ImageType=["ORIGINAL", "PRIMARY", kind]
+                )
+                ds.RescaleIntercept = -1000 + echo + (100 if kind == "P" else 0)
+                images.append(ds)
+    paths = write(images, tmp_path)
+    with pytest.raises(VolumeError, match="EchoTime,ImageType"):
+        load_volume(paths)
+    for part, more in enumerate((5, 105, 9, 109)):
+        volume = load_volume(paths, split_by=["EchoTime", "ImageType"], part=part)
+        assert np.abs(volume.array - more - truth(volume)).max() < 0.06
+    assert np.array_equal(load_volume(paths, split_by="EchoTime,ImageType", part=3).array, volume.array)

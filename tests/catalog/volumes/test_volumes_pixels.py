@@ -249,7 +249,7 @@ def test_every_transfer_syntax_of_one_real_image(shared_data: Path) -> None:
         )
         assert abs(values.min() - (float(row["px_min"]) * slope + intercept)) <= step
         assert abs(values.max() - (float(row["px_max"]) * slope + intercept)) <= step
-        assert abs(values.mean(dtype=np.float64) - (float(row["px_mean"]) * slope + intercept)) < 0.02 * slope
+        assert abs(values.mean(dtype=np.float64) - (float(row["px_mean"]) * slope + intercept)) < 0.05 * slope
         checked += 1
     assert checked >= 14
 
