@@ -1,9 +1,9 @@
 """What a volume costs here and elsewhere, same files, same run: `python benchmarks/volumes.py`.
 
 Reads a CT of 300 slices of 512 x 512 from uncompressed DICOM into a rescaled array (z, y, x). Each reader
-runs in a process of its own; CPU time is user and system, best of the repeats, page cache warm; the first call,
-which pays for imports and for loading compiled code, stands apart. Readers that are not installed are left out.
-The same 4,096 voxels, drawn by chance, are compared between readers.
+runs in a process of its own; CPU time is user and system, best of the repeats, page cache warm. The first
+call, which pays for imports and for loading compiled code, stands apart. Readers that are not installed are
+left out. The same 4,096 voxels, drawn by chance, are compared between readers.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ VOLUME_REASONS: Final[dict[str, str]] = {
     "too_large": "the volume has more voxels than allowed",
     "unknown_suv": "headers do not allow standardised uptake values",
     "unreadable_header": "the header of a file cannot be read",
-    "unsupported_pixels": "pixels are no integers of 8, 16 or 32 bits with a slope, or have a table of values",
+    "unsupported_pixels": "pixels are no integers of 8, 16 or 32 bits with a slope, or have a table",
 }
 
 
