@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ OFF = "switched off in the settings"
 TOO_LARGE = "the region has more voxels than the settings' autocorrelation_limit"
 
 _DIRECT_LIMIT = 600  # voxels, up to here all pairs take less time than transforms do
+_CHUNK = 1 << 20  # cells of a few rows along z
 _DOUBLE_LIMIT = 2_000_000  # cells of the transform, up to here in float64
 
 
@@ -103,87 +104,89 @@ def moran_geary(
 def _by_transforms(
     image: NDArray[np.float32], mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float], mean: float
 ) -> tuple[float, float, float]:
-    """Sums over all pairs: of weights, of weighted products, of weighted squares of differences."""
+    """Sums over all pairs: of weights, of weighted products, of weighted squares of differences.
+
+    Grids are twice as long as the region along every axis, so no pair meets around the corner. What is zero
+    is not transformed, and along z a few rows are transformed at a time: most memory would be the padding's.
+    """
     from scipy import fft
 
-    box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in _occupied(mask))
+    box = tuple(slice(int(i[0]), int(i[-1]) + 1) for i in _occupied(mask))
     inside = mask[box]
-    shape = tuple(fft.next_fast_len(2 * n - 1, real=True) for n in inside.shape)
-    real = np.float64 if np.prod(shape) <= _DOUBLE_LIMIT else np.float32
-    weights = _weights(shape, spacing_mm, real)
-    scale = float(np.abs(image[box][inside] - mean).max())
-    values = np.where(inside, (image[box] - np.float32(mean) if real is np.float32 else image[box] - mean), 0)
-    values = (values / scale).astype(real)
-
-    ones = fft.rfftn(inside.astype(real), s=shape)
-    weight = _sum(ones, ones, weights, shape)
-    squares = fft.rfftn(np.square(values), s=shape)
-    crossed = _sum(squares, ones, weights, shape)
-    del ones, squares
-    deviations = fft.rfftn(values, s=shape)
-    products = _sum(deviations, deviations, weights, shape)
+    half = [fft.next_fast_len(n, real=True) for n in inside.shape]
+    real: Any = np.float64 if 8 * np.prod(half) <= _DOUBLE_LIMIT else np.float32
+    weights = _weights(half, spacing_mm, real)
+    values = np.where(inside, image[box].astype(real) - real(mean), real(0))
+    scale = float(np.abs(values).max())
+    values /= real(scale)
+    planes = [_along_rows(field, half) for field in (inside.astype(real), values, np.square(values))]
+    sums = np.zeros(3)
+    rows = max(1, _CHUNK // (half[0] * half[2]))
+    for y in range(0, 2 * half[1], rows):
+        spectra = [fft.fft(plane[:, y : y + rows], n=2 * half[0], axis=0) for plane in planes]
+        _spectrum_sums(*spectra, weights, y, sums)
+    weight, products, crossed = (float(s) / float(8 * np.prod(half)) for s in sums)
     return weight, products * scale**2, 2 * (crossed - products) * scale**2
+
+
+def _along_rows(field: NDArray[np.floating], half: list[int]) -> NDArray[np.complexfloating]:
+    """Transform of a field along x and y, both padded."""
+    from scipy import fft
+
+    rows = fft.rfft(field, n=2 * half[2], axis=2)
+    plane: NDArray[np.complexfloating] = fft.fft(rows, n=2 * half[1], axis=1)
+    return plane
 
 
 def _occupied(mask: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
     """Indices along each axis at which there is any voxel."""
-    planes: NDArray[np.bool_] = mask.any(axis=2)
-    return [
-        np.flatnonzero(planes.any(axis=1)),
-        np.flatnonzero(planes.any(axis=0)),
-        np.flatnonzero(mask.reshape(-1, mask.shape[2]).any(axis=0)),
-    ]
+    columns = np.logical_or.reduce(mask, axis=0)
+    planes = np.logical_or.reduce(mask, axis=2)
+    return [np.flatnonzero(planes.any(1)), np.flatnonzero(columns.any(1)), np.flatnonzero(columns.any(0))]
 
 
-def _weights(
-    shape: tuple[int, ...], spacing_mm: tuple[float, float, float], real: type[np.floating]
-) -> NDArray[np.floating]:
-    """Transform of the inverse distances on the grid that wraps around; a voxel has no weight with itself."""
+def _weights(half: list[int], spacing_mm: tuple[float, float, float], real: Any) -> NDArray[np.floating]:
+    """Transform of the inverse distances, which is real and even; a voxel has no weight with itself."""
     from scipy import fft
 
-    squares = [
-        (np.minimum(np.arange(n), n - np.arange(n)) * s) ** 2 for n, s in zip(shape, spacing_mm, strict=True)
-    ]
-    inverse = np.empty(shape, real)
+    squares = [(np.arange(n + 1) * s) ** 2 for n, s in zip(half, spacing_mm, strict=True)]
+    inverse = np.empty([n + 1 for n in half], real)
     for z, square in enumerate(squares[0]):
         plane = square + squares[1][:, None] + squares[2]
         if z == 0:
             plane[0, 0] = np.inf
         inverse[z] = 1 / np.sqrt(plane)
-    # the grid is even along every axis: its transform is real
-    transformed: NDArray[np.floating] = np.ascontiguousarray(fft.rfftn(inverse, overwrite_x=True).real)
+    transformed: NDArray[np.floating] = np.ascontiguousarray(fft.dctn(inverse, type=1, overwrite_x=True))
     return transformed
 
 
-def _sum(
-    a: NDArray[np.complexfloating],
-    b: NDArray[np.complexfloating],
-    weights: NDArray[np.floating],
-    shape: tuple[int, ...],
-) -> float:
-    """Sum over all cells of the product of a and the correlation of b with the weights (Parseval)."""
-    return float(_half_spectrum_sum(a, b, weights, shape[2] // 2 if shape[2] % 2 == 0 else 0)) / float(
-        np.prod(shape)
-    )
-
-
 @kernel
-def _half_spectrum_sum(
-    a: NDArray[np.complexfloating], b: NDArray[np.complexfloating], weights: NDArray[np.floating], last: int
-) -> float:
-    """Sum of the real parts of a · conj(b) · weights; all but the first and `last` column twice."""
-    nz, ny, nx = a.shape
-    total = 0.0
+def _spectrum_sums(
+    ones: NDArray[np.complexfloating],
+    values: NDArray[np.complexfloating],
+    squares: NDArray[np.complexfloating],
+    weights: NDArray[np.floating],
+    start: int,
+    sums: NDArray[np.float64],
+) -> None:
+    """Add up, times the weights, |ones|², |values|² and the real part of squares · conj(ones) (Parseval).
+
+    Columns but the first and the last stand for their mirror images too.
+    """
+    nz, ny, nx = ones.shape
     for z in range(nz):
         for y in range(ny):
-            row = 0.0
+            row = weights[min(z, nz - z), min(start + y, 2 * (weights.shape[1] - 1) - start - y)]
+            a, b, c = ones[z, y], values[z, y], squares[z, y]
+            weight, product, crossed = 0.0, 0.0, 0.0
             for x in range(nx):
-                product = (a[z, y, x].real * b[z, y, x].real + a[z, y, x].imag * b[z, y, x].imag) * weights[
-                    z, y, x
-                ]
-                row += product if x in (0, last) else 2 * product
-            total += row
-    return total
+                w = row[x] if x in (0, nx - 1) else 2 * row[x]
+                weight += w * (a[x].real * a[x].real + a[x].imag * a[x].imag)
+                product += w * (b[x].real * b[x].real + b[x].imag * b[x].imag)
+                crossed += w * (c[x].real * a[x].real + c[x].imag * a[x].imag)
+            sums[0] += weight
+            sums[1] += product
+            sums[2] += crossed
 
 
 @kernel

@@ -128,7 +128,7 @@ def _by_width(
     bins = max(1, int(np.ceil((high - low) / width - _TINY)))
     place = np.minimum(np.floor((distribution.values - low) / width + _TINY).astype(np.int64), bins - 1)
     counts = np.bincount(place, weights=distribution.counts, minlength=bins).astype(np.int64)
-    return low + (np.arange(bins) + 0.5) * width, counts
+    return low + (np.arange(bins, dtype=np.float64) + 0.5) * width, counts
 
 
 def _by_number(distribution: Distribution, bins: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -137,7 +137,7 @@ def _by_number(distribution: Distribution, bins: int) -> tuple[NDArray[np.float6
     step = (high - low) / bins or 1.0
     place = np.minimum(((distribution.values - low) / step).astype(np.int64), bins - 1)
     counts = np.bincount(place, weights=distribution.counts, minlength=bins).astype(np.int64)
-    return np.arange(1.0, bins + 1), counts
+    return np.arange(1, bins + 1, dtype=np.float64), counts
 
 
 def _curve(

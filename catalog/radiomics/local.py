@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from catalog.kernel import kernel
+from catalog.kernel import inlined_kernel, kernel
 from catalog.radiomics.statistics import EMPTY, NOT_FINITE
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 RADIUS_MM = 10 * (3 / (4 * np.pi)) ** (1 / 3)
 LOCAL = ("loc_peak_loc", "loc_peak_glob")
-_BLOCK = 4  # voxels along each edge of a block that is passed over at once
+_BLOCK = (4, 4, 8)  # voxels along each edge of a block that is passed over at once
 
 
 def local_intensity_features(
@@ -69,7 +69,7 @@ def peaks_of(
     _peak_at(sums, counts, image, inside, rows, float(extremes[1]), best)
     local = float(best[0])
     order, bounds = _blocks(sums, counts, inside, rows, float(extremes[2]))
-    _peak_of_blocks(sums, counts, image, inside, rows, order, bounds, best)
+    _peak_of_blocks(sums, counts, image, inside, rows, order, bounds, np.zeros(8), best)
     return local, float(best[0])
 
 
@@ -115,7 +115,7 @@ def _blocks(
     No sphere of a block holds more than the sphere drawn out over the block does, all counted from
     the image's least intensity on.
     """
-    shape = tuple(-(-n // _BLOCK) for n in inside.shape)
+    shape = tuple(-(-n // b) for n, b in zip(inside.shape, _BLOCK, strict=True))
     bounds = np.full(shape, -np.inf)
     _bound(sums, counts, inside, _drawn_out(rows), rows, floor, bounds)
     order = np.argsort(-bounds, axis=None, kind="stable")
@@ -128,11 +128,13 @@ def _drawn_out(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Rows (dz, dy, first, last) of the union of the spheres around all voxels of a block."""
     halves: dict[tuple[int, int], int] = {}
     for dz, dy, half in rows.tolist():
-        for z in range(_BLOCK):
-            for y in range(_BLOCK):
+        for z in range(_BLOCK[0]):
+            for y in range(_BLOCK[1]):
                 place = (dz + z, dy + y)
                 halves[place] = max(halves.get(place, 0), half)
-    return np.array([(z, y, -half, half + _BLOCK - 1) for (z, y), half in sorted(halves.items())], np.int64)
+    return np.array(
+        [(z, y, -half, half + _BLOCK[2] - 1) for (z, y), half in sorted(halves.items())], np.int64
+    )
 
 
 @kernel
@@ -240,11 +242,11 @@ def _bound(
     for p in range(bz):
         for q in range(by):
             for r in range(bx):
-                z, y, x = p * 4, q * 4, r * 4
+                z, y, x = p * 4, q * 4, r * 8
                 some = False
                 for i in range(z, min(nz, z + 4)):
                     for j in range(y, min(ny, y + 4)):
-                        for k in range(x, min(nx, x + 4)):
+                        for k in range(x, min(nx, x + 8)):
                             some |= inside[i, j, k] != 0
                 if not some:
                     continue
@@ -259,6 +261,26 @@ def _bound(
                 bounds[p, q, r] = (total / n) * (1 + 1e-9) + floor if whole else 1e300
 
 
+@inlined_kernel
+def _eight_sums(
+    sums: NDArray[np.float64], rows: NDArray[np.int64], z: int, y: int, x: int, out: NDArray[np.float64]
+) -> None:
+    """Sums over the spheres around eight neighbours along x, none of which leaves the image."""
+    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(len(rows)):
+        row, half = sums[z + rows[k, 0], y + rows[k, 1]], rows[k, 2]
+        last, first = row[x + half + 1 : x + half + 9], row[x - half : x - half + 8]
+        a += last[0] - first[0]
+        b += last[1] - first[1]
+        c += last[2] - first[2]
+        d += last[3] - first[3]
+        e += last[4] - first[4]
+        f += last[5] - first[5]
+        g += last[6] - first[6]
+        h += last[7] - first[7]
+    out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7] = a, b, c, d, e, f, g, h
+
+
 @kernel
 def _peak_of_blocks(
     sums: NDArray[np.float64],
@@ -268,16 +290,24 @@ def _peak_of_blocks(
     rows: NDArray[np.int64],
     order: NDArray[np.int64],
     bounds: NDArray[np.float64],
+    means: NDArray[np.float64],
     best: NDArray[np.float64],
 ) -> None:
     """Raise the best mean by those of the blocks that may hold a better one."""
     nz, ny, nx = image.shape
+    n = np.int64(0)
+    for k in range(len(rows)):
+        n += 2 * rows[k, 2] + 1
     for b in range(len(order)):
         if bounds[b] <= best[0]:
             break
-        z, y, x = order[b, 0] * 4, order[b, 1] * 4, order[b, 2] * 4
+        z, y, x = order[b, 0] * 4, order[b, 1] * 4, order[b, 2] * 8
+        whole = bounds[b] < 1e300  # else some sphere leaves the image
         for i in range(z, min(nz, z + 4)):
             for j in range(y, min(ny, y + 4)):
-                for k in range(x, min(nx, x + 4)):
+                if whole:
+                    _eight_sums(sums, rows, i, j, x, means)
+                for k in range(x, min(nx, x + 8)):
                     if inside[i, j, k] != 0 and abs(image[i, j, k]) < np.inf:
-                        best[0] = max(best[0], _mean_at(sums, counts, rows, i, j, k))
+                        mean = means[k - x] / n if whole else _mean_at(sums, counts, rows, i, j, k)
+                        best[0] = max(best[0], mean)

@@ -3,8 +3,8 @@
 The vertices of a mask's mesh lie on the middles of voxel edges, so a case has one shape wherever it stands.
 The table of triangles is derived, not stored: on every face of the cube, segments cut outside corners off
 inside ones (two inside corners across a face's diagonal are joined, seen from either cube alike: the mesh is
-closed), segments join to loops, and each loop is split into the triangles that hold most, as the tables behind
-the consensus values do.
+closed), segments join to loops, and each loop is split into the triangles that hold most, as the tables
+behind the consensus values do.
 """
 
 from __future__ import annotations

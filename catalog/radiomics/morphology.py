@@ -211,10 +211,8 @@ def _weight(region: Region, mesh: Mesh, shape: Shape, why: dict[str, str]) -> Va
 
 def _first(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """First index of the box of a mask, along each axis."""
-    planes: NDArray[np.bool_] = mask.any(axis=2)
-    z = int(np.argmax(planes.any(axis=1)))
-    y = int(np.argmax(planes.any(axis=0)))
-    return np.array([z, y, int(np.argmax(mask.reshape(-1, mask.shape[2]).any(axis=0)))])
+    planes, columns = np.logical_or.reduce(mask, axis=2), np.logical_or.reduce(mask, axis=0)
+    return np.array([np.argmax(planes.any(1)), np.argmax(columns.any(1)), np.argmax(columns.any(0))])
 
 
 @kernel
