@@ -1,9 +1,9 @@
-"""Knows images: what a row is, how headers become rows, series, volumes, masks, radiomics, and the tables."""
+"""Knows images: what a row is, how headers become rows, series, tables, volumes, masks and features."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from catalog.headers import read_header
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "compute_features", "load_masks", "load_volume", "read_header"]
 
-_HOMES: Final = {
+_HOMES = {
     "Settings": "radiomics",
     "compute_features": "radiomics",
     "load_masks": "masks",
