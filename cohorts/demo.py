@@ -40,6 +40,14 @@ QUESTION: Final = (
     "SELECT site, Modality, count(*) AS series, sum(n_instances) AS images "
     "FROM series GROUP BY ALL ORDER BY ALL"
 )
+# A few families: the kernels of the others would be compiled first, once per machine.
+SETTINGS: Final = """\
+families = ["morphology", "statistics"]
+"""
+MEASURED: Final = (
+    "SELECT site, source, r.label, n_voxels, round(morph_volume) AS mm3, round(stat_mean, 1) AS mean "
+    "FROM rois r JOIN features f USING (site, roi_key) ORDER BY ALL"
+)
 NEXT: Final = """\
 What to type next:
   cohortium columns series --catalog {catalog}
@@ -58,7 +66,7 @@ def demo(
         Path, typer.Option("--to", help="Folder to make; a former demonstration is replaced.")
     ] = Path("demo"),
 ) -> None:
-    """Show the whole way on invented hospitals: scan by MPI, ask, define a cohort, export it."""
+    """Show the whole way on invented hospitals: scan by MPI, ask, measure, define a cohort, export it."""
     started = time.monotonic()
     sites = _make_network(to)
     catalog = to / "CATALOGUE"
@@ -68,6 +76,10 @@ def demo(
     definition.write_text(DEFINITION, encoding="utf-8")
     _show(["cohortium", "sql", QUESTION, "--catalog", str(catalog)])
     _show(["cohortium", "failures", "--catalog", str(catalog)])
+    settings = to / "radiomics.toml"
+    settings.write_text(SETTINGS, encoding="utf-8")
+    _show([*_launcher(), "cohortium", "features", "--catalog", str(catalog), "--settings", str(settings)])
+    _show(["cohortium", "sql", MEASURED, "--catalog", str(catalog)])
     _show(["cohortium", "cohort", "show", str(definition), "--catalog", str(catalog)])
     export = to / "chest-ct"
     _show(

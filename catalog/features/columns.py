@@ -49,10 +49,7 @@ _FEATURE_REMARKS: Final = (
 @cache
 def feature_columns() -> tuple[Column, ...]:
     """Columns of ``features``, in order: keys, every feature with its IBSI code, remarks."""
-    try:
-        from catalog.radiomics import FEATURES
-    except ImportError:
-        return (*_FEATURE_KEYS, *_FEATURE_REMARKS)
+    from catalog.radiomics.features import AGGREGATION_CODES, FEATURES
 
     measured = (
         Column(
@@ -63,7 +60,7 @@ def feature_columns() -> tuple[Column, ...]:
             ROI,
             "; ".join(filter(None, (f.text, f.family.replace("_", " "), f.aggregation))),
             unit=f.unit,
-            code=f.code,
+            code=" ".join(filter(None, (f.code, AGGREGATION_CODES.get(f.aggregation)))),
         )
         for f in FEATURES
     )

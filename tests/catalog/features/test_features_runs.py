@@ -34,7 +34,7 @@ WAYS = [
 ]
 TABLES = ("rois", "features", "failures")
 # Few features are enough to see that the tables are the same, and leave time for many runs.
-SETTINGS = 'families = ["statistics", "histogram", "glcm"]\nbin_width = 50.0\n'
+SETTINGS = 'families = ["morphology", "statistics", "histogram"]\nbin_width = 50.0\n'
 
 
 def command(root: Path, options: list[str], ranks: int) -> list[str]:

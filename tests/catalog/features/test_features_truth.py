@@ -67,7 +67,7 @@ def test_rows_equal_what_a_notebook_computes(network: Network, tmp_path: Path) -
     root = tmp_path / "catalogue"
     for site, folder in network.sites.items():
         scan(ScanOptions((folder,), root, site, executor="serial"))
-    settings = Settings(families=("statistics", "glcm"), bin_width=50.0)
+    settings = Settings(families=("morphology", "statistics", "histogram"), bin_width=50.0)
     features(FeatureOptions(root, settings, executor="serial"))
     files, rois, measured = rows(root, "files"), rows(root, "rois"), rows(root, "features")
     assert set(rois["source"]) == {"seg", "rtstruct"}
