@@ -110,7 +110,7 @@ def fill_contours(contours: Iterable[Reals | str], volume: Volume) -> tuple[Flag
             continue
         points = contour @ to_index[:3, :3].T + to_index[:3, 3]
         k = round(float(points[:, 0].mean()))
-        if not 0 <= k < target.shape[0] or np.abs(points[:, 0] - k).max() > ON_SLICE:
+        if not 0 <= k < len(target) or np.abs(points[:, 0] - k).max() > ON_SLICE:
             notes["contours_off_the_slices"] += 1
             continue
         known = by_slice.setdefault(k, {})
