@@ -124,7 +124,7 @@ def _by_transforms(
     rows = max(1, _CHUNK // (half[0] * half[2]))
     for y in range(0, 2 * half[1], rows):
         spectra = [fft.fft(plane[:, y : y + rows], n=2 * half[0], axis=0) for plane in planes]
-        _spectrum_sums(*spectra, weights, y, sums)
+        _spectrum_sums(spectra[0], spectra[1], spectra[2], weights, y, sums)
     weight, products, crossed = (float(s) / float(8 * np.prod(half)) for s in sums)
     return weight, products * scale**2, 2 * (crossed - products) * scale**2
 

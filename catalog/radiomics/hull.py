@@ -16,7 +16,7 @@ _HALVES = np.array([(0.5, 0, 0), (-0.5, 0, 0), (0, 0.5, 0), (0, -0.5, 0), (0, 0,
 _ROTATIONS = 40  # starts of the search for the smallest box
 _REFINED = 4  # of them, those that are followed
 _FINEST = np.deg2rad(0.02)
-_ELLIPSOID_TOLERANCE = 1e-6
+_ELLIPSOID_TOLERANCE = 1e-4
 _ELLIPSOID_STEPS = 20_000
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from catalog.radiomics.region import Region
 
-# IBSI digital phantom (CC BY 4.0): four planes of four rows of five voxels; negative ones lie outside of the mask
+# IBSI digital phantom (CC BY 4.0): four planes of four rows of five voxels; negative ones lie outside
 PHANTOM = np.array(
     [
         [[1, 4, 4, 1, 1], [1, 4, 6, 1, 1], [4, 1, 6, 4, 1], [4, 4, 6, 4, 1]],
