@@ -91,7 +91,7 @@ def _find(hu: Any, spacing: Any) -> tuple[Flags, Flags, str]:
     sizes[0] = 0
     kept: list[int] = []
     for part in np.argsort(sizes)[::-1][:6].tolist():
-        if sizes[part] * voxel_ml < LEAST_ML / 4 or (kept and sizes[part] < SECOND_SHARE * sizes[kept[0]]):
+        if sizes[part] * voxel_ml < LEAST_ML / 10 or (kept and sizes[part] < SECOND_SHARE * sizes[kept[0]]):
             break
         if GAS_HU < float(np.median(hu[labels == part])) < DENSE_HU:
             kept.append(part)

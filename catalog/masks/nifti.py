@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from catalog.volumes.volume import Volume
 
 MOST_LABELS: Final = 1000
+MOST_BOXED: Final = 65_535  # greatest label that boxes are found for in one pass
 
 
 def nifti_masks(path: str, volume: Volume, fraction: float) -> Iterator[Mask]:
@@ -49,16 +50,26 @@ def nifti_masks(path: str, volume: Volume, fraction: float) -> Iterator[Mask]:
         if values.max() > 1:
             raise MaskError("not_a_mask", "values are neither whole numbers nor shares from 0 to 1")
         values = (values > 0) & (values >= fraction)
-    labels = np.unique(values[values != 0])
-    if len(labels) > MOST_LABELS:
-        raise MaskError("not_a_mask", f"{len(labels)} labels; expected at most {MOST_LABELS}")
-    for label in labels.tolist() or [1]:
-        array, notes = place(values == label, affine, volume)
-        if len(labels) and not array.any():
-            notes = (*notes, "empty")
-        elif not len(labels):
-            notes = ("empty",)
-        yield Mask(array, f"label_{int(label)}", "nifti", int(label), linked_by="name", notes=notes)
+    boxes = _boxes(values.astype(np.int64 if values.max(initial=0) > MOST_BOXED else np.int32))
+    if len(boxes) > MOST_LABELS:
+        raise MaskError("not_a_mask", f"{len(boxes)} labels; expected at most {MOST_LABELS}")
+    for label, box in boxes or [(1, (slice(0, 1),) * 3)]:
+        first = affine @ [*(s.start for s in box), 1]
+        moved = np.column_stack([affine[:, :3], first])
+        array, notes = place(values[box] == label, moved, volume)
+        notes = notes if array.any() else (*notes, "empty")
+        yield Mask(array, f"label_{label}", "nifti", label, linked_by="name", notes=notes)
+
+
+def _boxes(values: Any) -> list[tuple[int, tuple[slice, ...]]]:
+    """Return the labels of an array, each with a box that holds all its voxels."""
+    from scipy import ndimage
+
+    if values.max(initial=0) > MOST_BOXED:
+        labels = np.unique(values[values > 0]).tolist()
+        return [(label, tuple(slice(0, n) for n in values.shape)) for label in labels]
+    found = ndimage.find_objects(values)
+    return [(label, box) for label, box in enumerate(found, 1) if box is not None]
 
 
 def _read(path: str) -> tuple[Any, Any]:

@@ -54,13 +54,14 @@ def seg_masks(dataset: Any, volume: Volume, linked_by: str, fraction: float) -> 
     frames = _read_frames(dataset)
     kind = str(dataset.get("SegmentationType") or "BINARY").upper()
     owners = [_owner(g) for g in _groups(dataset, len(frames))]
+    present = _labels(frames) if kind == "LABELMAP" else np.zeros((0, 0), np.bool_)
     placer = _Placer(dataset, volume, len(frames))
     for segment in dataset.get("SegmentSequence") or ():
         number = int(segment.get("SegmentNumber") or 0)
         if kind == "LABELMAP":
             if number == int(dataset.get("PixelPaddingValue") or 0):
                 continue
-            chosen = [(i, frames[i] == number) for i in range(len(frames))]
+            chosen = [(i, frames[i] == number) for i in np.flatnonzero(present[:, number]).tolist()]
         else:
             mine = [i for i, owner in enumerate(owners) if owner in {number, None}]
             chosen = [(i, _flags(frames[i], dataset, kind, fraction)) for i in mine]
@@ -78,6 +79,14 @@ def seg_masks(dataset: Any, volume: Volume, linked_by: str, fraction: float) -> 
             linked_by,
             (*notes, *(() if array.any() else ("empty",))),
         )
+
+
+def _labels(frames: Frames) -> Flags:
+    """Tell which labels each frame of a LABELMAP has, shape (frames, 65,536)."""
+    present = np.zeros((len(frames), 65_536), np.bool_)
+    for row, frame in zip(present, frames, strict=True):
+        row[frame.ravel()] = True
+    return present
 
 
 def _flags(frame: Frames, dataset: Any, kind: str, fraction: float) -> Flags:
