@@ -3,8 +3,8 @@
 The vertices of a mask's mesh lie on the middles of voxel edges, so a case has one shape wherever it stands.
 The table of triangles is derived, not stored: on every face of the cube, segments cut outside corners off
 inside ones (two inside corners across a face's diagonal are joined, seen from either cube alike: the mesh is
-closed), segments join to loops, and each loop is split into the triangles that hold most, as the tables
-behind the consensus values do.
+closed), segments join to loops, and each loop is split into the triangles of the greatest area, as the
+tables behind the consensus values do.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _middle(a: int, b: int) -> Point:
 
 @cache
 def _split(loop: tuple[Point, ...]) -> tuple[tuple[Point, Point, Point], ...]:
-    """Triangles that fill a loop and hold most; of equal ones, those of the least area."""
+    """Triangles that fill a loop and have the greatest area; of equal ones, those that hold most."""
     if len(loop) < 3:
         return ()
     first, last = loop[0], loop[-1]
@@ -126,10 +126,10 @@ def _split(loop: tuple[Point, ...]) -> tuple[tuple[Point, Point, Point], ...]:
 
 
 def _rank(triangles: NDArray[np.float64]) -> tuple[float, float]:
-    """Negative volume, then the area, rounded so that equal ones are equal."""
+    """Negative area, then the negative volume, rounded so that equal ones are equal."""
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]) / 2
     volume = (triangles[:, 0] * normals).sum() / 3
-    return -round(float(volume), 9), round(float(np.linalg.norm(normals, axis=1).sum()), 9)
+    return -round(float(np.linalg.norm(normals, axis=1).sum()), 9), -round(float(volume), 9)
 
 
 @kernel
