@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from catalog.engine import connect, view
@@ -18,7 +20,6 @@ from hpc.tasks import Outcome, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     import pyarrow as pa
 
@@ -98,6 +99,8 @@ class FeatureStage(WholeTasks):
     def _measure(self, item: Item, rows: _Rows) -> None:
         try:
             volume = self._volume(item)
+        except ImportError:  # nothing would work: this is no fault of the series
+            raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a series, the others go on
             for unit in item.units:
                 rows.fail(unit, error)
@@ -105,6 +108,8 @@ class FeatureStage(WholeTasks):
         for unit in item.units:
             try:
                 rows.add(unit, volume, _masks(unit, volume))
+            except ImportError:
+                raise
             except Exception as error:  # noqa: BLE001 - as above
                 rows.fail(unit, error)
 
@@ -282,4 +287,6 @@ def _in_words(error: Exception | str) -> str:
         return error.strerror or "the system gives no reason"
     if isinstance(error, MemoryError):
         return "there was not enough memory"
-    return "an error that was not foreseen"
+    places = extract_tb(error.__traceback__) if isinstance(error, Exception) else ()
+    where = f", in {places[-1].name} ({Path(places[-1].filename).name}:{places[-1].lineno})" if places else ""
+    return f"an error that was not foreseen{where}; please report it"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 COMPUTED: Final = ("lungs", "whole")
 # Bytes that a voxel needs at the worst moment: of the series, and of the interpolated image.
 VOXEL_BYTES: Final = 10
-GRID_BYTES: Final = 16
+GRID_BYTES: Final = 24
 
 Key = tuple[str, str]  # site, SeriesInstanceUID
 # site, SeriesInstanceUID or NOBODY, source, then SOPInstanceUID and SeriesInstanceUID of what draws, or empty

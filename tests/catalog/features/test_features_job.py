@@ -210,6 +210,17 @@ def test_what_nobody_foresaw_is_told_without_values(root: Path, monkeypatch: pyt
     run(root)
     assert failed(root)["error"].to_list() == ["RuntimeError"] * 2
     assert not failed(root)["message"].str.contains("Doe").any()
+    assert failed(root)["message"].str.contains(r"in fail \(test_features_job.py:\d+\)").all()
+
+
+def test_a_broken_installation_ends_the_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Volume:
+        raise ModuleNotFoundError("no such module")
+
+    monkeypatch.setitem(vars(catalog.volumes), "volume_from_rows", fail)
+    with pytest.raises(ModuleNotFoundError):
+        run(root)
+    assert failed(root).is_empty()
 
 
 @pytest.mark.parametrize("empty", [True, False])
