@@ -73,8 +73,11 @@ def _closed_contours(item: Any) -> Iterator[Reals | str]:
     """Yield the points (n, 3) of closed contours, LPS mm, or a note on one that is left out."""
     for contour in (item.get("ContourSequence") or ()) if item is not None else ():
         kind = str(contour.get("ContourGeometricType") or "").upper()
-        data = contour.get("ContourData")
-        values = np.asarray([] if data is None else data, np.float64).reshape(-1)
+        try:
+            data = contour.get("ContourData")
+            values = np.asarray([] if data is None else data, np.float64).reshape(-1)
+        except (TypeError, ValueError):  # no numbers
+            values = np.full(1, np.nan)
         if len(values) % 3 or not np.isfinite(values).all():
             yield "broken_contours_ignored"
         elif kind == "POINT" or len(values) < 9:

@@ -127,7 +127,7 @@ def _read_dataset(path: str, *, pixels: bool = True) -> Any:
             return pydicom.dcmread(path, stop_before_pixels=not pixels)
         except InvalidDicomError as error:
             raise MaskError("not_a_mask", "the file is neither DICOM nor NIfTI") from error
-        except OSError as error:
+        except (OSError, EOFError, ValueError, AttributeError, KeyError, NotImplementedError) as error:
             raise MaskError("unreadable", f"the file cannot be read: {type(error).__name__}") from error
 
 
@@ -164,14 +164,24 @@ def _seg(path: str, volume: Volume, fraction: float) -> Iterator[Mask]:
     from catalog.masks.seg import seg_masks
 
     dataset = _checked(path, "SEG", pixels=True)
-    yield from seg_masks(dataset, volume, _linked_by(dataset, volume), fraction)
+    yield from _readable(seg_masks(dataset, volume, _linked_by(dataset, volume), fraction))
 
 
 def _rtstruct(path: str, volume: Volume, _fraction: float) -> Iterator[Mask]:
     from catalog.masks.rtstruct import rtstruct_masks
 
     dataset = _checked(path, "RTSTRUCT", pixels=False)
-    yield from rtstruct_masks(dataset, volume, _linked_by(dataset, volume))
+    yield from _readable(rtstruct_masks(dataset, volume, _linked_by(dataset, volume)))
+
+
+def _readable(masks: Iterator[Mask]) -> Iterator[Mask]:
+    """Yield masks; name what pydicom raises on an object that breaks the standard."""
+    try:
+        yield from masks
+    except MaskError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise MaskError("unreadable", f"the object breaks the standard: {type(error).__name__}") from error
 
 
 def _nifti(path: str, volume: Volume, fraction: float) -> Iterator[Mask]:

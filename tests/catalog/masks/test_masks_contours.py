@@ -7,6 +7,7 @@ from typing import Any
 
 import mask_objects as objects
 import numpy as np
+import pydicom
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -93,3 +94,18 @@ def test_even_odd_equals_counting_crossings(corners: list[tuple[float, float]], 
                 near |= abs(cross - x) < 1e-9
         if not near and not np.isclose(polygon[:, 0], y, atol=1e-9).any():
             assert plane[y, x] == inside
+
+
+def test_contours_that_are_no_numbers_are_noted(tmp_path: Path) -> None:
+    rois = {"a": [("CLOSED_PLANAR", square(1.5, 4.5)), ("CLOSED_PLANAR", square(6.5, 9.5))]}
+    path = objects.rtstruct(objects.volume(), rois, tmp_path / "r")
+    made = pydicom.dcmread(path)
+    for broken in (["x"] * 9, ["1", "2", "3", "4"]):
+        contour = made.ROIContourSequence[0].ContourSequence[0]
+        with pydicom.config.disable_value_validation():
+            contour["ContourData"] = pydicom.DataElement(0x30060050, "LO", broken)
+        contour["ContourData"].VR = "LO"
+        made.save_as(path)
+        (mask,) = load_masks(path, objects.volume())
+        assert mask.notes == ("broken_contours_ignored(1)",)
+        np.testing.assert_array_equal(mask.array, expected((7, 10)))

@@ -131,7 +131,11 @@ def test_refusals_are_named(overlapping: Path, tmp_path: Path) -> None:
     cut.PixelData = cut.PixelData[:4]
     cut.save_as(tmp_path / "cut.dcm")
     plain.write_bytes(b"no image at all" * 20)
+    bare = pydicom.dcmread(overlapping)
+    del bare.Rows
+    bare.save_as(tmp_path / "bare.dcm")
     for path, grid, reason in (
+        (tmp_path / "bare.dcm", objects.volume(), "unreadable"),
         (overlapping, elsewhere, "other_frame_of_reference"),
         (tmp_path / "cut.dcm", objects.volume(), "pixels_unreadable"),
         (plain, objects.volume(), "not_a_mask"),
