@@ -73,11 +73,7 @@ def _closed_contours(item: Any) -> Iterator[Reals | str]:
     """Yield the points (n, 3) of closed contours, LPS mm, or a note on one that is left out."""
     for contour in (item.get("ContourSequence") or ()) if item is not None else ():
         kind = str(contour.get("ContourGeometricType") or "").upper()
-        try:
-            data = contour.get("ContourData")
-            values = np.asarray([] if data is None else data, np.float64).reshape(-1)
-        except (TypeError, ValueError):  # no numbers
-            values = np.full(1, np.nan)
+        values = _numbers(contour)
         if len(values) % 3 or not np.isfinite(values).all():
             yield "broken_contours_ignored"
         elif kind == "POINT" or len(values) < 9:
@@ -86,6 +82,23 @@ def _closed_contours(item: Any) -> Iterator[Reals | str]:
             yield "open_contours_ignored"
         else:
             yield values.reshape(-1, 3)
+
+
+def _numbers(contour: Any) -> Reals:
+    """Return ContourData; one NaN where it is not numbers.
+
+    Bytes not yet parsed are read at once: pydicom makes an object of each number.
+    """
+    element = contour.get_item("ContourData")
+    value = getattr(element, "value", None)
+    try:
+        if isinstance(value, bytes):
+            text = value.rstrip(b" \0")
+            return np.array([float(v) for v in text.split(b"\\")] if text else [], np.float64)
+        data = contour.get("ContourData")
+        return np.asarray([] if data is None else data, np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        return np.full(1, np.nan)
 
 
 def fill_contours(contours: Iterable[Reals | str], volume: Volume) -> tuple[Flags, Counter[str]]:
@@ -152,7 +165,9 @@ def fill_even_odd(polygons: list[Reals], plane: Flags) -> None:
         return
     row = np.arange(len(edge)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows) + first[edge]
     slope = (high[edge, 1] - low[edge, 1]) / (high[edge, 0] - low[edge, 0])
-    column = np.clip(np.ceil(low[edge, 1] + (row - low[edge, 0]) * slope), 0, plane.shape[1])
-    flips = np.zeros((plane.shape[0], plane.shape[1] + 1), np.int64)
-    np.add.at(flips, (row, column.astype(np.int64)), 1)
-    plane |= (np.cumsum(flips, axis=1)[:, :-1] & 1).astype(np.bool_)
+    at = np.clip(np.ceil(low[edge, 1] + (row - low[edge, 0]) * slope), 0, plane.shape[1]).astype(np.int64)
+    top, left = int(row.min()), int(at.min())
+    shape = (int(row.max()) + 1 - top, int(at.max()) + 1 - left)
+    flips = np.bincount((row - top) * shape[1] + at - left, minlength=shape[0] * shape[1]).reshape(shape)
+    odd = np.logical_xor.accumulate((flips & 1).astype(np.bool_), axis=1)[:, :-1]
+    plane[top : top + shape[0], left : left + shape[1] - 1] |= odd
