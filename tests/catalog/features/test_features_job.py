@@ -402,3 +402,23 @@ def test_an_empty_catalogue_has_nothing_to_measure(tmp_path: Path) -> None:
     store: Store = open_or_create_store(tmp_path / "catalogue")
     report = run(store.root, "whole", "seg")
     assert (report.snapshot, report.series) == (0, 0)
+
+
+def test_every_feature_is_a_column_with_its_code(root: Path) -> None:
+    """In the table, in the Parquet files and in the Delta log."""
+    import pyarrow.parquet as pq
+    from deltalake import DeltaTable
+
+    from catalog.radiomics.features import FEATURES
+    from catalog.tables import tables
+
+    columns = {c.name: c for c in tables()["features"].columns}
+    assert all(columns[f.name].code.split()[0] == f.code for f in FEATURES)
+    assert columns["morph_volume"].code == "RNU0"
+    assert columns["cm_joint_max_3d_v_mrg"].code == "GYBY IAZD"
+    assert columns["szm_sze_2d"].code == "5QRC 8QNN"
+    run(root)
+    written = pq.read_schema(open_store(root).snapshot().tables["features"].files[0])
+    assert written.field("morph_volume").metadata == {b"ibsi_code": b"RNU0"}
+    logged = {f.name: f for f in DeltaTable(str(root / "research" / "features")).schema().fields}
+    assert logged["morph_volume"].metadata == {"ibsi_code": "RNU0"}
