@@ -91,9 +91,7 @@ def _loops(case: int) -> list[list[Point]]:
     for face in _FACES:
         inside = [case >> corner & 1 for corner in face]
         ends = [i for i in range(4) if inside[i] and not inside[(i + 1) % 4]]
-        for i in (
-            ends
-        ):  # from where the border leaves the inside, through outside corners, to where it enters again
+        for i in ends:  # where the border leaves the inside; through outside corners to where it enters again
             entry = next(j % 4 for j in range(i + 1, i + 4) if inside[(j + 1) % 4] and not inside[j % 4])
             after[_middle(face[entry], face[(entry + 1) % 4])] = _middle(face[i], face[(i + 1) % 4])
     loops = []

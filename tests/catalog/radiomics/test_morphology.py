@@ -57,7 +57,7 @@ def test_every_mesh_is_closed_so_its_place_does_not_matter(seed):
     here = mesh_of(np.pad(mask, 1), spacing)
     there = mesh_of(np.pad(mask, ((40, 1), (7, 2), (13, 5))), spacing)
     assert there == pytest.approx(here, rel=1e-9)
-    # of triangles with equal areas those of one turn are taken
+    # of fillings with equal areas, which are each other's mirror images, one is taken
     turned = mesh_of(np.pad(np.ascontiguousarray(mask[::-1].transpose(2, 0, 1)), 1), (1.1, 2.0, 0.7))
     assert turned == pytest.approx(here, rel=2e-2)
 
@@ -219,13 +219,10 @@ def test_an_empty_region():
 
 @pytest.mark.parametrize(("case", "volume", "area", "share"), [
     ("breast1", 124.091304832, 172.887079476, 1e-9),
-    ("brain1", 16149.4954427, 6433.7343171, 2e-3),  # its table treats voxels that touch by an edge in two ways
+    ("brain1", 16149.4954427, 6433.7343171, 2e-3),  # its table joins some voxels that touch by an edge
 ])  # fmt: skip
 def test_mesh_equals_the_published_baseline(shared_data, case, volume, area, share):
-    image = pytest.importorskip("SimpleITK").ReadImage(
-        str(shared_data / "pyradiomics_cases" / f"{case}_label.nrrd")
-    )
-    import SimpleITK as sitk
-
+    sitk = pytest.importorskip("SimpleITK")
+    image = sitk.ReadImage(str(shared_data / "pyradiomics_cases" / f"{case}_label.nrrd"))
     padded = np.pad(sitk.GetArrayFromImage(image) == 1, 1).astype(np.uint8)
     assert mesh_of(padded, image.GetSpacing()[::-1]) == pytest.approx((area, volume), rel=share)
