@@ -38,6 +38,10 @@ class TooLargeError(CohortiumError, MemoryError):
     """A series would need more memory than a worker may use."""
 
 
+class AmbiguousSeriesError(CohortiumError, ValueError):
+    """Objects of a series have several contents under one SOPInstanceUID; none is the right one."""
+
+
 class NoRegionError(CohortiumError, ValueError):
     """A source of masks gives no region of a series."""
 
@@ -122,7 +126,7 @@ class FeatureStage(WholeTasks):
                 f"{self.memory_bytes / 2**30:.1f} GiB; --memory allows more"
             )
         if item.conflicts:
-            raise NoRegionError(
+            raise AmbiguousSeriesError(
                 f"{item.conflicts} of its objects have several contents under one SOPInstanceUID"
             )
         found = _instances(item, self.staging.scratch / f"spill-{item.key}")
