@@ -49,12 +49,13 @@ image, mask = np.load(f"{folder}/ct.npy"), np.load(f"{folder}/mask_{region}.npy"
 where = np.argwhere(mask)
 box = tuple(slice(max(0, a - 10), b + 11) for a, b in zip(where.min(0), where.max(0)))
 def make(array):
-    return Image(array=np.ascontiguousarray(array[box].transpose(2, 1, 0)), spacing=(0.7, 0.7, 1.0), origin=(0, 0, 0))
+    turned = np.ascontiguousarray(array[box].transpose(2, 1, 0))
+    return Image(array=turned, spacing=(0.7, 0.7, 1.0), origin=(0, 0, 0))
 crop, roi = make(image.astype(np.float64)), make(mask.astype(np.uint8))
+families = ["intensity", "morphology", "texture", "histogram", "ivh"]
 options = {"include_spatial_intensity": pairs == "pairs", "include_local_intensity": pairs == "pairs"}
 steps = [{"step": "discretise", "params": {"method": "FBS", "bin_width": 25.0}},
-         {"step": "extract_features", "params": {"families": ["intensity", "morphology", "texture", "histogram", "ivh"],
-          **options}}]
+         {"step": "extract_features", "params": {"families": families, **options}}]
 pipeline = RadiomicsPipeline()
 pipeline.add_config("bench", steps)
 def run():
@@ -94,9 +95,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cold:
         found = _run(sys.executable, OURS, str(options.folder), "nodule", "pairs", NUMBA_CACHE_DIR=cold)
         print("first use, cold:", found if isinstance(found, str) else f"{found[3]:.1f} CPU s compiling")
-    print(
-        "region  pairs | ours: s, MB, features, import s | pictologics: the same | ratio of times, of memory"
-    )
+    print("region  pairs | ours: s, MB, features, import s | pictologics: same | ratio of times, of memory")
     for pairs in ("without", "pairs"):
         for region in REGIONS:
             ours = _run(sys.executable, OURS, str(options.folder), region, pairs)

@@ -1,11 +1,14 @@
-"""A chest CT of noise and simple bodies: 512 x 512 x 300, with a nodule, an organ and both lungs as regions."""
+"""A chest CT of noise and simple bodies, 512 x 512 x 300, with a nodule, an organ and both lungs."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, label
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHAPE, SPACING_MM = (300, 512, 512), (1.0, 0.7, 0.7)
 REGIONS = ("nodule", "organ", "lungs")

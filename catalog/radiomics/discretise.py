@@ -66,15 +66,16 @@ def discretise(
     """
     kind = np.uint8 if bins.n_levels <= 255 else np.uint16
     levels = np.zeros(tuple(s.stop - s.start + 2 for s in box), kind)
-    corner = tuple(s.start for s in box)
-    _fill(image, mask.view(np.uint8), *corner, bins.origin, bins.width, bins.n_levels, levels)
+    corner = np.array([s.start for s in box])
+    _fill(image, mask.view(np.uint8), corner, bins.origin, bins.width, bins.n_levels, levels)
     return levels
 
 
 @kernel
 def _fill(
-    image: Any, mask: Any, z0: int, y0: int, x0: int, origin: float, width: float, n_levels: int, levels: Any
+    image: Any, mask: Any, corner: Any, origin: float, width: float, n_levels: int, levels: Any
 ) -> None:
+    z0, y0, x0 = corner[0], corner[1], corner[2]
     nz, ny, nx = levels.shape[0] - 2, levels.shape[1] - 2, levels.shape[2] - 2
     for z in range(nz):
         for y in range(ny):

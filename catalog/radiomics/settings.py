@@ -232,7 +232,7 @@ def _from_table(table: dict[str, Any]) -> Settings:
         raise UsageError(f"a setting has the wrong type: {error}") from None
 
 
-def _excluded(values: dict[str, Any]) -> dict[str, None]:
+def _excluded(values: dict[str, Any]) -> dict[str, Any]:
     """Return what a changed setting turns off in a preset: bins are of fixed width or of fixed number."""
     pairs = (("bin_width", "bin_number"), ("ivh_bin_width", "ivh_bin_number"))
     return {
