@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -51,6 +52,7 @@ ALONE: Final = ("PHANTOM", "WHOLEBODY", "BREAST", "CSPINE", "TSPINE", "LSPINE", 
 DAYS: Final = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}  # parts of a year
 
 
+@lru_cache(maxsize=1 << 18)
 def normalised(text: str) -> str:
     """Upper case, one width (NFKC), separators as single spaces."""
     return re.sub(r"[\s_^/,.()\-:;|]+", " ", unicodedata.normalize("NFKC", text).upper()).strip()
@@ -74,14 +76,16 @@ def standardise(series: pa.Table, rules: Rules) -> pa.Table:
     """
     import pyarrow as pa
 
-    found = {target: _target(series, rules, target) for target in TARGETS}
-    found["age_years"] = _looked_up(series, "PatientAge", lambda text, _: age(text))
+    regions = [_body_part_of(series, rules, source) for source in BODY_PART_SOURCES]
+    found = {"body_part": _first(regions, len(series))}
+    found |= {t: _target(series, rules, t) for t in TARGETS if t != "body_part"}
+    found["age_years"] = _looked_up(series, rules, "PatientAge", lambda text, _: age(text))
     cells: dict[str, pa.Array] = {}
     for target, (values, names) in found.items():
         cells[target] = _typed(values, target)
         cells[f"{target}_rule"] = pa.array(names, pa.string())
     cells["contrast"] = cells["contrast"].fill_null("unknown")
-    cells[CONFLICT] = _conflicts(series, rules)
+    cells[CONFLICT] = _conflicts([values for values, _ in regions])
     return pa.table({name: cells[name] for name in COLUMNS})
 
 
@@ -116,8 +120,6 @@ def first_match(text: str, rules: tuple[Rule, ...]) -> Pair | None:
 
 def _target(series: pa.Table, rules: Rules, target: str) -> tuple[Any, Any]:
     answers = []
-    if target == "body_part":
-        return _first([_body_part_of(series, rules, s) for s in BODY_PART_SOURCES], len(series))
     kinds = dict.fromkeys(r.kind for s in ("", *rules.sites) for r in rules.of(target, s))
     ordered = sorted(kinds, key=lambda kind: kind in {"text", "series"})  # attributes before texts
     for kind in ordered:
@@ -126,7 +128,7 @@ def _target(series: pa.Table, rules: Rules, target: str) -> tuple[Any, Any]:
             def look(text: str, site: str, kind: str = kind) -> Pair | None:
                 return first_match(text, tuple(r for r in rules.of(target, site) if r.kind == kind))
 
-            answers.append(_looked_up(series, source, look))
+            answers.append(_looked_up(series, rules, source, look))
     values, names = _first(answers, len(series))
     if target == "mr_weighting" and "Modality" in series.column_names:
         other = np.array([m != "MR" for m in series.column("Modality").to_pylist()], dtype=bool)
@@ -136,27 +138,25 @@ def _target(series: pa.Table, rules: Rules, target: str) -> tuple[Any, Any]:
 
 def _body_part_of(series: pa.Table, rules: Rules, source: str) -> tuple[Any, Any]:
     code = source == "AnatomicRegionCodeValue"
-    return _looked_up(series, source, lambda t, s: body_part(t, rules.of("body_part", s), code=code))
+    return _looked_up(series, rules, source, lambda t, s: body_part(t, rules.of("body_part", s), code=code))
 
 
-def _looked_up(series: pa.Table, source: str, look: Callable[[str, str], Pair | None]) -> tuple[Any, Any]:
+def _looked_up(
+    series: pa.Table, rules: Rules, source: str, look: Callable[[str, str], Pair | None]
+) -> tuple[Any, Any]:
     """Look at each distinct (text, site) once; object arrays of values and of ``source:rule``."""
-    import pyarrow as pa
-
     if source not in series.column_names:
         empty = np.full(len(series), None, dtype=object)
         return empty, empty.copy()
     texts = series.column(source).combine_chunks().dictionary_encode()
-    site_column = (
-        series.column("site") if "site" in series.column_names else pa.nulls(len(series), pa.string())
-    )
-    if isinstance(site_column, pa.ChunkedArray):
-        site_column = site_column.combine_chunks()
-    sites = site_column.fill_null("").dictionary_encode()
+    sites = _sites(series, rules)
     text_words, site_words = texts.dictionary.to_pylist(), sites.dictionary.to_pylist()
     at = texts.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     pairs = at * max(len(site_words), 1) + sites.indices.to_numpy(zero_copy_only=False)
-    distinct, back = np.unique(np.where(at < 0, -1, pairs), return_inverse=True)
+    if len(site_words) == 1:  # the usual case needs no sorting; -1 picks the last, which is left null
+        distinct, back = np.append(np.arange(len(text_words)), -1), at
+    else:
+        distinct, back = np.unique(np.where(at < 0, -1, pairs), return_inverse=True)
     values, names = (np.full(len(distinct), None, dtype=object) for _ in range(2))
     for i, pair in enumerate(distinct.tolist()):
         if pair >= 0:
@@ -164,6 +164,18 @@ def _looked_up(series: pa.Table, source: str, look: Callable[[str, str], Pair | 
             if answer:
                 values[i], names[i] = answer[0], f"{source}:{answer[1]}"
     return values[back], names[back]
+
+
+def _sites(series: pa.Table, rules: Rules) -> pa.DictionaryArray:
+    """Site of each row where it has rules of its own, else empty: texts are shared by the others."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if "site" not in series.column_names or not rules.sites:
+        return pa.array([""] * len(series), pa.string()).dictionary_encode()
+    site = series.column("site").combine_chunks()
+    own = pc.is_in(site, value_set=pa.array(list(rules.sites), pa.string()))
+    return pc.if_else(own, site, "").fill_null("").dictionary_encode()
 
 
 def _first(answers: list[tuple[Any, Any]], n: int) -> tuple[Any, Any]:
@@ -188,12 +200,11 @@ def _typed(values: Any, target: str) -> pa.Array:
     return pa.array(values, pa.string())
 
 
-def _conflicts(series: pa.Table, rules: Rules) -> pa.Array:
+def _conflicts(sides: list[Any]) -> pa.Array:
     """``CHEST|HEAD`` where two sources name regions that share nothing; null elsewhere."""
     import pyarrow as pa
 
-    sides = [_body_part_of(series, rules, s)[0] for s in BODY_PART_SOURCES]
-    result = np.full(len(series), None, dtype=object)
+    result = np.full(len(sides[0]), None, dtype=object)
     for i, left in enumerate(sides):
         for right in sides[i + 1 :]:
             differ = np.flatnonzero((left != right) & ~_absent(left) & ~_absent(right))
