@@ -64,6 +64,22 @@ def test_other_words() -> None:
     assert words(Modality="CT", SeriesDescription="t2_tse_tra")["mr_weighting"] is None
 
 
+@pytest.mark.parametrize(
+    ("text", "contrast"),
+    [
+        ("CT CHEST WO CONTRAST", "no"),
+        ("CT CHEST W CONTRAST", "yes"),
+        ("CT CHEST WITHOUT IV CONTRAST", "no"),
+        ("MRI BREAST W/WO", "unknown"),
+        ("MR HEAD W AND WO IV CONTRAST", "unknown"),
+        ("MR PROSTATE WO+W CONTRAST", "unknown"),
+        ("PORTAL VENOUS", "yes"),
+    ],
+)
+def test_contrast(text: str, contrast: str) -> None:
+    assert words(StudyDescription=text)["contrast"] == contrast
+
+
 def test_order_of_rows_does_not_matter_and_empty_is_fine() -> None:
     table = pa.table({"StudyDescription": ["CT HEAD", "CT CHEST", None, "CT CHEST"]})
     back = table.take([3, 2, 1, 0])
