@@ -1,4 +1,4 @@
-"""Convolutional image filters of IBSI 2: so far mean and Laplacian of Gaussian."""
+"""Convolutional image filters of IBSI 2: mean, Laws and Laplacian of Gaussian."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ if TYPE_CHECKING:
     from catalog.radiomics.filters.linear import (
         FILTERS,
         LaplacianOfGaussian,
+        Laws,
         Mean,
         apply_filter,
         filter_from_table,
         filter_to_table,
     )
 
-__all__ = ["FILTERS", "LaplacianOfGaussian", "Mean", "apply_filter", "filter_from_table", "filter_to_table"]
+__all__ = [
+    "FILTERS",
+    "LaplacianOfGaussian",
+    "Laws",
+    "Mean",
+    "apply_filter",
+    "filter_from_table",
+    "filter_to_table",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Mean and Laplacian of Gaussian as image transforms, and the table of filters (IBSI 2, arXiv 2006.05470)."""
+"""Mean, Laws and Laplacian of Gaussian and the table of filters (IBSI 2, arXiv 2006.05470)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from scipy import ndimage
 
+from catalog.radiomics.filters.laws import KERNELS, laws
 from hpc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +63,30 @@ class LaplacianOfGaussian:
         _check_common(self.dimensions, self.boundary)
 
 
+@dataclass(frozen=True, slots=True)
+class Laws:
+    """Laws kernels along x, y (and z); `pooling` "" or max or mean over rotations; energy in voxels or 0."""
+
+    kernels: tuple[str, ...] = ("L5", "E5", "E5")
+    pooling: str = ""
+    energy: int = 0
+    boundary: str = "mirror"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kernels", tuple(self.kernels))
+        fit = len(self.kernels) in {2, 3} and set(self.kernels) <= set(KERNELS)
+        _demand("kernels", self.kernels, fit, f"two or three of {', '.join(KERNELS)}")
+        _demand("pooling", self.pooling, self.pooling in {"", "max", "mean"}, "'', max or mean")
+        fit = isinstance(self.energy, int) and self.energy >= 0
+        _demand("energy", self.energy, fit, "a whole number")
+        _check_common(len(self.kernels), self.boundary)
+
+
+def _laws(image: npt.NDArray[Any], _spacing_mm: tuple[float, ...], settings: Laws) -> npt.NDArray[Any]:
+    mode = BOUNDARIES[settings.boundary]
+    return laws(image, settings.kernels, mode, settings.pooling or None, settings.energy)
+
+
 def _mean(image: npt.NDArray[Any], _spacing_mm: tuple[float, ...], settings: Mean) -> npt.NDArray[Any]:
     size = (settings.support if settings.dimensions == 3 else 1, settings.support, settings.support)
     return np.asarray(ndimage.uniform_filter(image, size, mode=BOUNDARIES[settings.boundary]))
@@ -83,9 +108,10 @@ def _log(
     return result
 
 
-FILTERS: Final[dict[str, tuple[type, Callable[..., npt.NDArray[Any]], str]]] = {
+FILTERS: Final[dict[str, tuple[type[Any], Callable[..., npt.NDArray[Any]], str]]] = {
     "mean": (Mean, _mean, "mean over neighbouring voxels"),
     "log": (LaplacianOfGaussian, _log, "Laplacian of Gaussian: edges and blobs of one scale"),
+    "laws": (Laws, _laws, "Laws kernels: levels, edges, spots, waves, ripples"),
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 from catalog.radiomics.filters import (
     FILTERS,
     LaplacianOfGaussian,
+    Laws,
     Mean,
     apply_filter,
     filter_from_table,
@@ -25,6 +26,15 @@ CASES = {
     "2_a": ("impulse", LaplacianOfGaussian(3.0, 4.0, 3, "zero")),
     "2_b": ("checkerboard", LaplacianOfGaussian(5.0, 4.0, 3, "mirror")),
     "2_c": ("checkerboard", LaplacianOfGaussian(5.0, 4.0, 2, "mirror")),
+    "3_a_1": ("impulse", Laws(("E5", "L5", "S5"), "", 0, "zero")),
+    "3_a_2": ("impulse", Laws(("E5", "L5", "S5"), "max", 0, "zero")),
+    "3_a_3": ("impulse", Laws(("E5", "L5", "S5"), "max", 7, "zero")),
+    "3_b_1": ("checkerboard", Laws(("E3", "W5", "R5"), "", 0, "mirror")),
+    "3_b_2": ("checkerboard", Laws(("E3", "W5", "R5"), "max", 0, "mirror")),
+    "3_b_3": ("checkerboard", Laws(("E3", "W5", "R5"), "max", 7, "mirror")),
+    "3_c_1": ("checkerboard", Laws(("L5", "S5"), "", 0, "mirror")),
+    "3_c_2": ("checkerboard", Laws(("L5", "S5"), "max", 0, "mirror")),
+    "3_c_3": ("checkerboard", Laws(("L5", "S5"), "max", 7, "mirror")),
 }
 
 
