@@ -75,11 +75,12 @@ def _boxes(values: Any) -> list[tuple[int, tuple[slice, ...]]]:
 def _read(path: str) -> tuple[Any, Any]:
     """Return values with three axes and the RAS affine."""
     import nibabel
+    from nibabel.filebasedimages import ImageFileError
 
     try:
         image: Any = nibabel.load(path)
         values = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError, nibabel.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, ValueError, ImageFileError) as error:
         raise MaskError("unreadable", f"the NIfTI file cannot be read: {type(error).__name__}") from error
     if values.ndim > 3 and all(n == 1 for n in values.shape[3:]):
         values = values.reshape(values.shape[:3])

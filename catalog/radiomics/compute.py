@@ -121,7 +121,7 @@ def _textures(region: Region, settings: Settings) -> Values:
     from catalog.radiomics.textures import texture_features
 
     values: Values = texture_features(
-        region.levels, region.n_levels, region.spacing_mm, settings.aggregations, settings, roi=region.roi
+        region.levels, region.n_levels, settings.aggregations, settings, roi=region.roi
     )
     return values
 

@@ -53,7 +53,6 @@ DEPENDENCES: Final = (
 def texture_features(
     levels: Levels,
     n_levels: int,
-    spacing_mm: Sequence[float],
     aggregations: Collection[str],
     settings: Settings,
     *,
@@ -67,8 +66,6 @@ def texture_features(
         uint8 or uint16, shape (z, y, x), padded by one voxel; grey levels from 1, 0 outside.
     n_levels : int
         Number of grey levels.
-    spacing_mm : sequence of float
-        Unused: directions and distances count voxels (IBSI-1, 3.6).
     aggregations : collection of str
         Of :data:`catalog.radiomics.settings.AGGREGATIONS`.
     settings : Settings
@@ -144,9 +141,7 @@ def _pairs(levels: Levels, n_levels: int, aggregations: set[str], distance: int)
         found["2d_s_mrg"] = _mean_by(pair_features, [m.sum(axis=0, keepdims=True) for m in by_slice])
         found["2_5d_d_mrg"] = _mean_by(pair_features, [merged])
         found["2_5d_v_mrg"] = _mean_by(pair_features, [merged.sum(axis=0, keepdims=True)])
-    return {
-        f"cm_{name}_{a}": value for a in aggregations for name, value in (found.get(a) or {}).items()
-    }
+    return {f"cm_{name}_{a}": value for a in aggregations for name, value in (found.get(a) or {}).items()}
 
 
 def _cells(matrix: Ints, n_voxels: int) -> Cells:
@@ -229,7 +224,9 @@ def _neighbourhoods(levels: Levels, n_levels: int, dimensions: set[str], setting
         wide = _widened(levels, reach)
         summary = _differences if family == "ngtdm" else _dependences
         if "3d" in dimensions:
-            values |= summary([count_neighbours(wide, n_levels, reach, settings.ngldm_alpha, flat=False)], "3d")
+            values |= summary(
+                [count_neighbours(wide, n_levels, reach, settings.ngldm_alpha, flat=False)], "3d"
+            )
         if dimensions & {"2d", "2_5d"}:
             parts = [
                 count_neighbours(p, n_levels, reach, settings.ngldm_alpha, flat=True)

@@ -37,8 +37,8 @@ def pair_features(counts: Ints) -> Features:
         An array of m values per feature.
     """
     m, n = counts.shape[:2]
-    p = counts + counts.transpose(0, 2, 1).astype(np.float64)
-    p /= p.sum(axis=(1, 2), keepdims=True)
+    both = (counts + counts.transpose(0, 2, 1)).astype(np.float64)
+    p: Reals = both / both.sum(axis=(1, 2), keepdims=True)
     level = np.arange(1.0, n + 1)
     apart = np.abs(level[:, None] - level)
     together = (level[:, None] + level).astype(np.int64)
@@ -143,7 +143,8 @@ def difference_features(around: Ints, sums: Ints) -> Features | None:
     Parameters
     ----------
     around, sums : numpy.ndarray
-        Of :func:`catalog.radiomics.textures.kernels.count_neighbours`; voxels without neighbours do not count.
+        Of :func:`catalog.radiomics.textures.kernels.count_neighbours`; voxels without neighbours do
+        not count.
     """
     n_neighbours = np.arange(around.shape[1], dtype=np.float64)
     counts = around[:, 1:].sum(axis=1)

@@ -6,17 +6,21 @@ accumulators are whole numbers, so that the order of the work does not matter.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from catalog.kernel import allocating_kernel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     Ints = npt.NDArray[np.int64]
     Levels = npt.NDArray[Any]
+
+signed = cast("Callable[[Any], int]", np.int64)
 
 
 @allocating_kernel
@@ -39,8 +43,8 @@ def count_pairs(levels: Levels, n_levels: int, offsets: Ints, pad: int) -> Ints:
 def count_runs(levels: Levels, n_levels: int, offsets: Ints, longest: int) -> Ints:
     """Count runs: result (n_offsets, n_levels + 1, longest + 1).
 
-    A voxel's place in its run is one more than that of the voxel before it; runs of length l are the voxels at
-    place l less those at place l + 1.
+    A voxel's place in its run is one more than that of the voxel before it; runs of length l are the voxels
+    at place l less those at place l + 1.
     """
     nz, ny, nx = levels.shape
     counts = np.zeros((len(offsets), n_levels + 1, longest + 2), np.int64)
@@ -85,7 +89,7 @@ def measure_distance(roi: Levels, *, flat: bool) -> npt.NDArray[np.int32]:
 
 
 @allocating_kernel
-def find_zones(
+def find_zones(  # noqa: PLR0912 - one loop over voxels, as a kernel has to be
     levels: Levels, distance: npt.NDArray[np.int32], offsets: Ints
 ) -> tuple[Ints, Ints, Ints, Ints]:
     """Find connected voxels of one level: level, size, least distance and first slice of each zone.
@@ -148,7 +152,7 @@ def find_zones(
 
 @allocating_kernel
 def count_neighbours(
-    levels: Levels, n_levels: int, reach: int, alpha: int, *, flat: bool
+    levels: Levels, n_levels: int, reach: int, alpha: float, *, flat: bool
 ) -> tuple[Ints, Ints, Ints]:
     """Compare each voxel with the neighbours around it.
 
@@ -168,7 +172,7 @@ def count_neighbours(
     for z in range(reach, nz - reach):
         for y in range(reach, ny - reach):
             for x in range(reach, nx - reach):
-                level = np.int64(levels[z, y, x])
+                level = signed(levels[z, y, x])
                 if level == 0:
                     continue
                 same, n, total = 0, -1, -level
@@ -176,11 +180,11 @@ def count_neighbours(
                     for dy in range(-reach, reach + 1):
                         row = levels[z + dz, y + dy]
                         for dx in range(-reach, reach + 1):
-                            other = np.int64(row[x + dx])
-                            inside = np.int64(other != 0)
+                            other = signed(row[x + dx])
+                            inside = signed(other != 0)
                             n += inside
                             total += other
-                            same += inside & np.int64(abs(other - level) <= alpha)
+                            same += inside & signed(abs(other - level) <= alpha)
                 alike[level, same] += 1
                 around[level, n] += 1
                 sums[level, n] += abs(level * n - total)
