@@ -218,23 +218,24 @@ def _tally(level: Ints, size: Ints, n_voxels: int) -> Cells:
 def _neighbourhoods(levels: Levels, n_levels: int, dimensions: set[str], settings: Settings) -> Values:
     """Neighbourhood grey tone differences and grey level dependences (IBSI-1, 3.10 and 3.11)."""
     values: Values = {}
-    for family, reach in (("ngtdm", settings.ngtdm_distance), ("ngldm", settings.ngldm_distance)):
-        if family not in settings.families:
-            continue
+    wanted = {"ngtdm": settings.ngtdm_distance, "ngldm": settings.ngldm_distance}
+    wanted = {family: reach for family, reach in wanted.items() if family in settings.families}
+    for reach in sorted(set(wanted.values())):  # one pass for both where they look equally far
+        families = [family for family, own in wanted.items() if own == reach]
         wide = _widened(levels, reach)
-        summary = _differences if family == "ngtdm" else _dependences
+        parts: dict[str, list[tuple[Ints, ...]]] = {}
         if "3d" in dimensions:
-            values |= summary(
-                [count_neighbours(wide, n_levels, reach, settings.ngldm_alpha, flat=False)], "3d"
-            )
+            parts["3d"] = [count_neighbours(wide, n_levels, reach, settings.ngldm_alpha, flat=False)]
         if dimensions & {"2d", "2_5d"}:
-            parts = [
+            parts["2d"] = [
                 count_neighbours(p, n_levels, reach, settings.ngldm_alpha, flat=True)
                 for p in _slices(wide, reach)
             ]
-            whole = tuple(np.sum(tables, axis=0) for tables in zip(*parts, strict=True))
-            values |= summary(parts, "2d") if "2d" in dimensions else {}
-            values |= summary([whole], "2_5d") if "2_5d" in dimensions else {}
+            parts["2_5d"] = [tuple(np.sum(t, axis=0) for t in zip(*parts["2d"], strict=True))]
+        for dimension in dimensions & set(parts):
+            for family in families:
+                summary = _differences if family == "ngtdm" else _dependences
+                values |= summary(parts[dimension], dimension)
     return values
 
 
