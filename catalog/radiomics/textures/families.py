@@ -1,53 +1,40 @@
-"""The texture families: which matrices they merge or average, and the names of their features."""
+"""The texture families: which matrices are merged or averaged, and what their features are called."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from catalog.radiomics.textures.formulas import difference_features, pair_features, size_features
-from catalog.radiomics.textures.kernels import (
-    count_neighbours,
-    count_pairs,
-    count_runs,
-    find_zones,
-    measure_distance,
+from catalog.radiomics.textures import names
+from catalog.radiomics.textures.cells import Cells, cells_of_codes, cells_of_sizes
+from catalog.radiomics.textures.directed import (
+    DensePairs,
+    DenseRuns,
+    Grid,
+    LongRunError,
+    SparsePairs,
+    SparseRuns,
 )
+from catalog.radiomics.textures.formulas import difference_features, mean_of, pair_features, size_features
+from catalog.radiomics.textures.general import count_neighbours
+from catalog.radiomics.textures.neighbours import count_near
+from catalog.radiomics.textures.zones import Zones, find_zones, measure_distance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     import numpy.typing as npt
 
     from catalog.radiomics.settings import Settings
+    from catalog.radiomics.textures.formulas import Reals
+    from catalog.radiomics.textures.matrices import Matrices
 
     Ints = npt.NDArray[np.int64]
     Levels = npt.NDArray[Any]
     Values = dict[str, float | None]
-    Cells = tuple[Ints, Ints, Ints, int]  # levels, sizes, counts, voxels
 
-# A direction and its opposite count as one: these come before a voxel.
-OFFSETS_3D: Final = np.array(
-    [(z, y, x) for z in (-1, 0) for y in (-1, 0, 1) for x in (-1, 0, 1) if (z, y, x) < (0, 0, 0)], np.int64
-)
-OFFSETS_2D: Final = OFFSETS_3D[OFFSETS_3D[:, 0] == 0]
-RUNS: Final = (
-    *("sre", "lre", "lgre", "hgre", "srlge", "srhge", "lrlge", "lrhge", "glnu", "glnu_norm"),
-    *("rlnu", "rlnu_norm", "r_perc", "gl_var", "rl_var", "rl_entr"),
-)
-ZONES: Final = (
-    *("sze", "lze", "lgze", "hgze", "szlge", "szhge", "lzlge", "lzhge", "glnu", "glnu_norm"),
-    *("zsnu", "zsnu_norm", "z_perc", "gl_var", "zs_var", "zs_entr"),
-)
-DISTANCES: Final = (
-    *("sde", "lde", "lgze", "hgze", "sdlge", "sdhge", "ldlge", "ldhge", "glnu", "glnu_norm"),
-    *("zdnu", "zdnu_norm", "z_perc", "gl_var", "zd_var", "zd_entr"),
-)
-DEPENDENCES: Final = (
-    *("lde", "hde", "lgce", "hgce", "ldlge", "ldhge", "hdlge", "hdhge", "glnu", "glnu_norm"),
-    *("dcnu", "dcnu_norm", "dc_perc", "gl_var", "dc_var", "dc_entr", "dc_energy"),
-)
+NEAR = 28  # how many may be near a voxel, itself included, and none
 
 
 def texture_features(
@@ -69,182 +56,189 @@ def texture_features(
     aggregations : collection of str
         Of :data:`catalog.radiomics.settings.AGGREGATIONS`.
     settings : Settings
-        Families, distances, alpha.
+        Families, distances, alpha. Distances count voxels, whatever their size (IBSI-1, 3.6).
     roi : numpy.ndarray, optional
-        The morphological mask on the grid of `levels`; distances of zones count in it.
+        The morphological mask on the grid of `levels`, not 0 inside; distances of zones count in it.
 
     Returns
     -------
-    dict
-        Values by the names of :data:`catalog.radiomics.FEATURES`; None where a matrix is empty.
+    dict of str to float or None
+        Values by the names of :data:`catalog.radiomics.FEATURES`; None where no matrix of a feature has a
+        cell (pairs of a single voxel), or all of them leave it undefined. Empty for a region without voxels.
     """
-    if not levels.any():
+    grid = Grid.of(levels, n_levels)
+    if not grid.voxels.any():
         return {}
     values: Values = {}
-    inside = levels if roi is None else roi
-    dimensions = {a[: a.index("d") + 1] for a in aggregations}
-    families = set(settings.families)
+    families, wanted = set(settings.families), set(aggregations)
     if "glcm" in families:
-        values |= _pairs(levels, n_levels, set(aggregations), settings.glcm_distance)
+        values |= _pairs(grid, wanted, settings.glcm_distance)
     if "glrlm" in families:
-        values |= _runs(levels, n_levels, set(aggregations))
+        values |= _runs(grid, wanted)
+    dimensions = {name[: name.index("d") + 1] for name in wanted}
     if families & {"glszm", "gldzm"}:
-        values |= _zones(levels, inside, dimensions, families)
+        values |= _zones(grid, dimensions, families, roi)
     if families & {"ngtdm", "ngldm"}:
-        values |= _neighbourhoods(levels, n_levels, dimensions, settings)
+        values |= _neighbourhoods(grid, dimensions, families, settings)
     return values
 
 
-def _slices(levels: Levels, pad: int = 1) -> Iterable[Levels]:
-    """Give each slice that holds voxels as a padded volume of its own."""
-    for z in range(pad, levels.shape[0] - pad):
-        if levels[z].any():
-            alone = np.zeros((2 * pad + 1, *levels.shape[1:]), levels.dtype)
-            alone[pad] = levels[z]
-            yield alone
-
-
-def _widened(levels: Levels, pad: int) -> Levels:
-    return levels if pad <= 1 else np.pad(levels, pad - 1)
-
-
-def _mean_by(count: Callable[[Ints], Any], groups: Iterable[Ints]) -> dict[str, float] | None:
-    """Average the features of matrices (m, i, j); those that are empty do not count."""
-    total: dict[str, float] = {}
-    n = 0
-    for group in groups:
-        filled = group[group.sum(axis=(1, 2)) > 0]
-        if not len(filled):
-            continue
-        for name, each in count(filled).items():
-            total[name] = total.get(name, 0.0) + float(np.sum(each))
-        n += len(filled)
-    return {name: value / n for name, value in total.items()} if n else None
-
-
-def _pairs(levels: Levels, n_levels: int, aggregations: set[str], distance: int) -> Values:
+def _pairs(grid: Grid, aggregations: set[str], distance: int) -> Values:
     """Grey level co-occurrence (IBSI-1, 3.6)."""
-    wide = _widened(levels, distance)
-
-    def counted(part: Levels, offsets: Ints) -> Ints:
-        return count_pairs(part, n_levels, offsets * distance, distance)[:, 1:, 1:]
-
-    found: dict[str, dict[str, float] | None] = {}
-    if aggregations & {"3d_avg", "3d_v_mrg"}:
-        whole = counted(wide, OFFSETS_3D)
-        found["3d_avg"] = _mean_by(pair_features, [whole])
-        found["3d_v_mrg"] = _mean_by(pair_features, [whole.sum(axis=0, keepdims=True)])
-    if any(a.startswith("2") for a in aggregations):
-        by_slice = [counted(part, OFFSETS_2D) for part in _slices(wide, distance)]
-        merged = np.sum(by_slice, axis=0)
-        found["2d_avg"] = _mean_by(pair_features, by_slice)
-        found["2d_s_mrg"] = _mean_by(pair_features, [m.sum(axis=0, keepdims=True) for m in by_slice])
-        found["2_5d_d_mrg"] = _mean_by(pair_features, [merged])
-        found["2_5d_v_mrg"] = _mean_by(pair_features, [merged.sum(axis=0, keepdims=True)])
-    return {f"cm_{name}_{a}": value for a in aggregations for name, value in (found.get(a) or {}).items()}
+    source = DensePairs(grid) if grid.is_fast and distance == 1 else SparsePairs(grid, distance)
+    rows = _aggregate(source, aggregations, lambda part: pair_features(part.cells, grid.n_levels))
+    return _named("cm", names.PAIRS, rows)
 
 
-def _cells(matrix: Ints, n_voxels: int) -> Cells:
-    level, size = np.nonzero(matrix)
-    return level, size, matrix[level, size], n_voxels
-
-
-def _mean_of(names: Sequence[str], matrices: Iterable[Cells]) -> dict[str, float]:
-    """Average the features of matrices of levels and sizes; those that are empty do not count."""
-    rows = [size_features(*cells) for cells in matrices if len(cells[0])]
-    if not rows:
-        return {}
-    return dict(zip(names, np.mean(rows, axis=0).tolist(), strict=False))
-
-
-def _runs(levels: Levels, n_levels: int, aggregations: set[str]) -> Values:
+def _runs(grid: Grid, aggregations: set[str]) -> Values:
     """Grey level run lengths (IBSI-1, 3.7)."""
-    longest = max(levels.shape)
-    found: dict[str, dict[str, float]] = {}
-    n = int(np.count_nonzero(levels))
-    if aggregations & {"3d_avg", "3d_v_mrg"}:
-        whole = _inside(count_runs(levels, n_levels, OFFSETS_3D, longest))
-        found["3d_avg"] = _mean_of(RUNS, [_cells(m, n) for m in whole])
-        found["3d_v_mrg"] = _mean_of(RUNS, [_cells(whole.sum(axis=0), n * len(whole))])
-    if any(a.startswith("2") for a in aggregations):
-        parts = [
-            (_inside(count_runs(p, n_levels, OFFSETS_2D, longest)), int(np.count_nonzero(p)))
-            for p in _slices(levels)
-        ]
-        merged = np.sum([m for m, _ in parts], axis=0)
-        found["2d_avg"] = _mean_of(RUNS, [_cells(m, k) for part, k in parts for m in part])
-        found["2d_s_mrg"] = _mean_of(RUNS, [_cells(part.sum(axis=0), 4 * k) for part, k in parts])
-        found["2_5d_d_mrg"] = _mean_of(RUNS, [_cells(m, n) for m in merged])
-        found["2_5d_v_mrg"] = _mean_of(RUNS, [_cells(merged.sum(axis=0), 4 * n)])
-    return {f"rlm_{name}_{a}": value for a in aggregations for name, value in found.get(a, {}).items()}
+
+    def features(part: Matrices) -> Reals:
+        return size_features(part.cells, part.n_voxels)
+
+    source = DenseRuns(grid) if grid.is_fast else SparseRuns(grid)
+    try:
+        rows = _aggregate(source, aggregations, features)
+    except LongRunError:
+        rows = _aggregate(SparseRuns(grid), aggregations, features)
+    return _named("rlm", names.RUNS, rows)
 
 
-def _inside(counts: Ints) -> Ints:
-    """Leave out runs outside of the region."""
-    counts[:, 0], counts[:, :, 0] = 0, 0
-    return counts
+def _aggregate(
+    source: Any, aggregations: set[str], features: Callable[[Any], Reals]
+) -> dict[str, list[Reals]]:
+    """Give the features of the matrices of each aggregation, to be averaged (IBSI-1, 3.6 and 3.7)."""
+    flat, deep = aggregations & {"2d_avg", "2d_s_mrg"}, aggregations & {"3d_avg", "3d_v_mrg"}
+    rows: dict[str, list[Reals]] = {name: [] for name in aggregations}
+    whole: Any = None
+    for part in source.within(by_slice=bool(flat)):
+        if "2d_avg" in flat:
+            rows["2d_avg"].append(features(part))
+        if "2d_s_mrg" in flat:
+            rows["2d_s_mrg"].append(features(part.over_directions()))
+        if aggregations != flat:
+            whole = part.over_groups() if whole is None else whole.over_groups(part)
+    if "2_5d_d_mrg" in aggregations:
+        rows["2_5d_d_mrg"].append(features(whole))
+    if "2_5d_v_mrg" in aggregations:
+        rows["2_5d_v_mrg"].append(features(whole.over_directions()))
+    if deep and whole is not None:
+        whole = whole.beside(source.across())
+        if "3d_avg" in deep:
+            rows["3d_avg"].append(features(whole))
+        if "3d_v_mrg" in deep:
+            rows["3d_v_mrg"].append(features(whole.over_directions()))
+    return rows
 
 
-def _zones(levels: Levels, roi: Levels, dimensions: set[str], families: set[str]) -> Values:
+def _named(prefix: str, features: Sequence[str], rows: dict[str, list[Reals]]) -> Values:
+    values: Values = {}
+    for aggregation, tables in rows.items():
+        means = mean_of(tables)
+        values |= {f"{prefix}_{name}_{aggregation}": means[k] for k, name in enumerate(features)}
+    return values
+
+
+def _zones(grid: Grid, dimensions: set[str], families: set[str], roi: Levels | None) -> Values:
     """Grey level size zones and distance zones (IBSI-1, 3.8 and 3.9)."""
     values: Values = {}
-    n = int(np.count_nonzero(levels))
-    per_slice = np.count_nonzero(levels, axis=(1, 2))
+    inside = grid if roi is None or "gldzm" not in families else Grid.of(roi, 1)
     for flat, wanted in ((False, dimensions & {"3d"}), (True, dimensions & {"2d", "2_5d"})):
         if not wanted:
             continue
-        level, size, distance, at = find_zones(
-            levels, measure_distance(roi, flat=flat), OFFSETS_2D if flat else OFFSETS_3D
-        )
-        for family, names, measure in (("szm", ZONES, size), ("dzm", DISTANCES, distance)):
-            if f"gl{family}" not in families:
-                continue
-            for dimension in wanted:
-                groups = [(at == z, int(per_slice[z])) for z in np.unique(at)]
-                chosen = groups if dimension == "2d" else [(np.ones(len(at), np.bool_), n)]
-                rows = [_tally(level[these], measure[these], k) for these, k in chosen]
-                mean = _mean_of(names, rows)
-                values |= {f"{family}_{name}_{dimension}": value for name, value in mean.items()}
+        distance = None
+        if "gldzm" in families:
+            distance = measure_distance(inside.levels, inside.spans, flat=flat)
+        zones = find_zones(grid.levels, grid.spans, grid.voxels, distance, flat=flat)
+        if "glszm" in families:
+            rows = _rows_of_zones(grid, zones, zones.size, wanted)
+            values |= _named("szm", names.ZONES, rows)
+        if "gldzm" in families:
+            rows = _rows_of_zones(grid, zones, zones.distance, wanted)
+            values |= _named("dzm", names.DISTANCES, rows)
     return values
 
 
-def _tally(level: Ints, size: Ints, n_voxels: int) -> Cells:
-    """Count zones of the same level and size."""
-    width = int(size.max()) + 1
-    code, counts = np.unique(level * width + size, return_counts=True)
-    return code // width, code % width, counts, n_voxels
+def _rows_of_zones(grid: Grid, zones: Zones, measure: Ints, wanted: set[str]) -> dict[str, list[Reals]]:
+    """Give the features of zones by level and size or distance, by slice in two dimensions."""
+    n_rows = grid.n_levels + 1
+    codes = measure * n_rows + zones.level
+    rows = {}
+    for dimension in wanted:
+        if dimension == "2d":
+            ends = np.searchsorted(zones.slice, np.arange(1, len(grid.voxels)))
+            cells, voxels = cells_of_codes(np.split(codes, ends), n_rows), grid.voxels
+        else:
+            cells, voxels = cells_of_codes([codes], n_rows), grid.voxels.sum(keepdims=True)
+        rows[dimension] = [size_features(cells, voxels)]
+    return rows
 
 
-def _neighbourhoods(levels: Levels, n_levels: int, dimensions: set[str], settings: Settings) -> Values:
+class _Near(NamedTuple):
+    """Tables of slices or of the whole region, shape (m, neighbours, n_levels + 1)."""
+
+    alike: Ints
+    around: Ints
+    sums: Ints
+
+
+def _neighbourhoods(grid: Grid, dimensions: set[str], families: set[str], settings: Settings) -> Values:
     """Neighbourhood grey tone differences and grey level dependences (IBSI-1, 3.10 and 3.11)."""
     values: Values = {}
-    wanted = {"ngtdm": settings.ngtdm_distance, "ngldm": settings.ngldm_distance}
-    wanted = {family: reach for family, reach in wanted.items() if family in settings.families}
-    for reach in sorted(set(wanted.values())):  # one pass for both where they look equally far
-        families = [family for family, own in wanted.items() if own == reach]
-        wide = _widened(levels, reach)
-        parts: dict[str, list[tuple[Ints, ...]]] = {}
-        if "3d" in dimensions:
-            parts["3d"] = [count_neighbours(wide, n_levels, reach, settings.ngldm_alpha, flat=False)]
-        if dimensions & {"2d", "2_5d"}:
-            parts["2d"] = [
-                count_neighbours(p, n_levels, reach, settings.ngldm_alpha, flat=True)
-                for p in _slices(wide, reach)
-            ]
-            parts["2_5d"] = [tuple(np.sum(t, axis=0) for t in zip(*parts["2d"], strict=True))]
-        for dimension in dimensions & set(parts):
-            for family in families:
-                summary = _differences if family == "ngtdm" else _dependences
-                values |= summary(parts[dimension], dimension)
+    alpha, tone, dependence = settings.ngldm_alpha, settings.ngtdm_distance, settings.ngldm_distance
+    rounds: dict[int, set[str]] = {}
+    for family, reach in (("ngtdm", tone), ("ngldm", dependence)):
+        if family in families:
+            rounds.setdefault(reach, set()).add(family)
+    for reach, members in rounds.items():
+        for flat, wanted in ((False, dimensions & {"3d"}), (True, dimensions & {"2d", "2_5d"})):
+            if not wanted:
+                continue
+            differences: dict[str, list[Reals]] = {name: [] for name in wanted}
+            dependences: dict[str, list[Reals]] = {name: [] for name in wanted}
+            for dimension, part in _near(grid, reach, alpha, wanted, flat=flat):
+                if "ngtdm" in members:
+                    differences[dimension].append(difference_features(part.around, part.sums))
+                if "ngldm" in members:
+                    dependences[dimension].append(_dependences(part.alike))
+            if "ngtdm" in members:
+                values |= _named("ngt", names.DIFFERENCES, differences)
+            if "ngldm" in members:
+                values |= _named("ngl", names.DEPENDENCES, dependences)
     return values
 
 
-def _differences(parts: Sequence[tuple[Ints, ...]], dimension: str) -> Values:
-    rows = [row for row in (difference_features(around, sums) for _, around, sums in parts) if row]
-    names = rows[0] if rows else ()
-    return {f"ngt_{name}_{dimension}": float(np.mean([row[name] for row in rows])) for name in names}
+def _dependences(alike: Ints) -> Reals:
+    cells: Cells = cells_of_sizes(alike.reshape(len(alike), -1), alike.shape[2])
+    return size_features(cells, alike[:, :, 1:].sum(axis=(1, 2)))
 
 
-def _dependences(parts: Sequence[tuple[Ints, ...]], dimension: str) -> Values:
-    mean = _mean_of(DEPENDENCES, [_cells(alike, int(alike.sum())) for alike, _, _ in parts])
-    return {f"ngl_{name}_{dimension}": value for name, value in mean.items()}
+def _near(
+    grid: Grid, reach: int, alpha: float, wanted: set[str], *, flat: bool
+) -> Iterator[tuple[str, _Near]]:
+    """Give tables by dimension: of slices for 2D, of the whole region otherwise."""
+    count = _count_near if grid.is_fast and reach == 1 and alpha < 1 else _count_far
+    total = None
+    for part in count(grid, reach, alpha, flat=flat, by_slice="2d" in wanted):
+        if "2d" in wanted:
+            yield "2d", part
+        whole = _Near(*(table.sum(axis=0, keepdims=True) for table in part))
+        total = whole if total is None else _Near(*(a + b for a, b in zip(total, whole, strict=True)))
+    if total is not None:
+        for dimension in wanted - {"2d"}:
+            yield dimension, total
+
+
+def _count_near(grid: Grid, _reach: int, _alpha: float, *, flat: bool, by_slice: bool) -> Iterator[_Near]:
+    n_rows, width = grid.n_levels + 1, grid.levels.shape[2]
+    for first, last, n in grid.chunks(3 * NEAR * n_rows, by_slice=by_slice):
+        tables = _Near(*(np.zeros((n, NEAR, n_rows), np.int64) for _ in range(3)))
+        sums, marks = np.zeros((2, width), np.uint16), np.zeros((3, width), np.uint8)
+        count_near(grid.levels, grid.spans, first, last, flat, sums, marks, *tables)
+        yield tables
+
+
+def _count_far(grid: Grid, reach: int, alpha: float, *, flat: bool, by_slice: bool) -> Iterator[_Near]:
+    for part in np.split(grid.levels, len(grid.levels)) if by_slice else [grid.levels]:
+        tables = count_neighbours(part, grid.n_levels, reach, float(alpha), flat)
+        yield _Near(*(table[np.newaxis] for table in tables))

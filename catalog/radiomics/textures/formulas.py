@@ -1,169 +1,287 @@
-"""Features of texture matrices; each function takes one matrix or a stack of them."""
+"""Features of texture matrices, for many matrices at once (IBSI-1, sections 3.6 to 3.11).
+
+Each function returns one row per matrix, in the order of :mod:`catalog.radiomics.textures.names`; NaN stands
+for a value that is not defined, and a matrix without cells is a row of it.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from catalog.kernel import kernel
+from catalog.radiomics.textures.names import DEPENDENCES, DIFFERENCES, PAIRS
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from catalog.radiomics.textures.cells import Cells
+
     Reals = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
-    Features = dict[str, Any]
+    Counts = npt.NDArray[Any]
 
-COARSEST: Final = 1e6  # coarseness of a region of one level (IBSI-1, 3.10.1)
-
-
-def _entropy(p: Reals) -> Reals:
-    """Entropy in bits over the last axis."""
-    logs = np.log2(p, out=np.zeros_like(p), where=p > 0)
-    entropy: Reals = -(p * logs).sum(axis=-1)
-    return entropy
+COARSEST: Final = 1e6  # coarseness of a region without differences (IBSI-1, 3.10.1)
 
 
-def pair_features(counts: Ints) -> Features:
+def pair_features(cells: Cells, n_levels: int) -> Reals:
     """Features of grey level co-occurrence matrices (IBSI-1, 3.6).
 
     Parameters
     ----------
-    counts : numpy.ndarray
-        Shape (m, n_levels, n_levels), directed counts, none of them all zero.
+    cells : Cells
+        Cells on and above the diagonal of the symmetric matrices.
+    n_levels : int
+        Number of grey levels of the discretisation.
 
     Returns
     -------
-    dict
-        An array of m values per feature.
+    numpy.ndarray
+        Shape (m, 25). Where all pairs are of one level, correlation is 1 by convention and the first
+        information correlation, 0 / 0, is not defined.
     """
-    m, n = counts.shape[:2]
-    both = (counts + counts.transpose(0, 2, 1)).astype(np.float64)
-    p: Reals = both / both.sum(axis=(1, 2), keepdims=True)
-    level = np.arange(1.0, n + 1)
-    apart = np.abs(level[:, None] - level)
-    together = (level[:, None] + level).astype(np.int64)
-    flat = p.reshape(m, -1)
-    marginal = p.sum(axis=2)
-    mean = marginal @ level
-    variance = (marginal * (level - mean[:, None]) ** 2).sum(axis=1)
-    difference, sums = np.zeros((m, n)), np.zeros((m, 2 * n + 1))
-    for i in range(m):
-        difference[i] = np.bincount(apart.astype(np.int64).ravel(), flat[i], minlength=n)
-        sums[i] = np.bincount(together.ravel(), flat[i], minlength=2 * n + 1)
-    k, s = np.arange(float(n)), np.arange(2.0 * n + 1)
-    difference_mean, sum_mean = difference @ k, sums @ s
-    auto = flat @ np.outer(level, level).ravel()
-    centred = s - 2 * mean[:, None]
-    joint, single = _entropy(flat), _entropy(marginal)
-    logs = np.log2(marginal, out=np.zeros_like(marginal), where=marginal > 0)
-    first = -2 * (marginal * logs).sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        correlation = np.where(variance > 0, (auto - mean**2) / variance, 1.0)
-        information = np.where(single > 0, (joint - first) / single, np.nan)
-    return {
-        "joint_max": flat.max(axis=1),
-        "joint_avg": mean,
-        "joint_var": variance,
-        "joint_entr": joint,
-        "diff_avg": difference_mean,
-        "diff_var": (difference * (k - difference_mean[:, None]) ** 2).sum(axis=1),
-        "diff_entr": _entropy(difference),
-        "sum_avg": sum_mean,
-        "sum_var": (sums * (s - sum_mean[:, None]) ** 2).sum(axis=1),
-        "sum_entr": _entropy(sums),
-        "energy": (flat**2).sum(axis=1),
-        "contrast": difference @ k**2,
-        "dissimilarity": difference_mean,
-        "inv_diff": difference @ (1 / (1 + k)),
-        "inv_diff_norm": difference @ (1 / (1 + k / n)),
-        "inv_diff_mom": difference @ (1 / (1 + k**2)),
-        "inv_diff_mom_norm": difference @ (1 / (1 + (k / n) ** 2)),
-        "inv_var": difference[:, 1:] @ (1 / k[1:] ** 2),
-        "corr": correlation,
-        "auto_corr": auto,
-        "clust_tend": (sums * centred**2).sum(axis=1),
-        "clust_shade": (sums * centred**3).sum(axis=1),
-        "clust_prom": (sums * centred**4).sum(axis=1),
-        "info_corr1": information,
-        "info_corr2": np.sqrt(np.maximum(0.0, 1 - np.exp(-2 * (first - joint)))),
-    }
+    m = len(cells.starts) - 1
+    features, scratch = np.full((m, len(PAIRS)), np.nan), np.zeros((3, 2 * n_levels + 2))
+    _pair_features(*cells, n_levels, scratch, features)
+    return features
 
 
-EMPHASES: Final = ("short", "long", "low", "high", "short_low", "short_high", "long_low", "long_high")
-OTHERS: Final = (
-    *("level_nu", "level_nu_norm", "size_nu", "size_nu_norm"),
-    *("percentage", "level_var", "size_var", "entropy", "energy"),
-)
-
-
-def size_features(level: Ints, size: Ints, counts: Ints, n_voxels: int) -> tuple[float, ...]:
-    """Features of a matrix of levels and sizes: runs, zones, distances, dependences (IBSI-1, 3.7 to 3.11).
+def size_features(cells: Cells, n_voxels: Ints) -> Reals:
+    """Features of matrices of levels and sizes: runs, zones, distances, dependences (IBSI-1, 3.7 to 3.11).
 
     Parameters
     ----------
-    level, size, counts : numpy.ndarray
-        The matrix's cells that are not zero.
-    n_voxels : int
-        Voxels that the matrix describes, once for each matrix that was merged into it.
+    cells : Cells
+        Rows are levels, columns sizes.
+    n_voxels : numpy.ndarray
+        Shape (m,): voxels that a matrix describes, once for each matrix that was merged into it.
 
     Returns
     -------
-    tuple of float
-        In the order of :data:`EMPHASES` and :data:`OTHERS`.
+    numpy.ndarray
+        Shape (m, 17); the last feature, the energy of the matrix, is only used of dependences.
     """
-    i, j, r = level.astype(np.float64), size.astype(np.float64), counts.astype(np.float64)
-    n = r.sum()
-    p = r / n
-    by_level, by_size = np.bincount(level, r), np.bincount(size, r)
-    level_mean, size_mean = p @ i, p @ j
-    return (
-        p @ j**-2,
-        p @ j**2,
-        p @ i**-2,
-        p @ i**2,
-        p @ (i**-2 * j**-2),
-        p @ (i**2 * j**-2),
-        p @ (i**-2 * j**2),
-        p @ (i**2 * j**2),
-        (by_level**2).sum() / n,
-        (by_level**2).sum() / n**2,
-        (by_size**2).sum() / n,
-        (by_size**2).sum() / n**2,
-        n / n_voxels,
-        p @ (i - level_mean) ** 2,
-        p @ (j - size_mean) ** 2,
-        float(_entropy(p)),
-        p @ p,
-    )
+    m = len(cells.starts) - 1
+    features = np.full((m, len(DEPENDENCES)), np.nan)
+    by_level = np.zeros(int(cells.row.max(initial=0)) + 1)
+    _size_features(*cells, n_voxels, by_level, features)
+    return features
 
 
-def difference_features(around: Ints, sums: Ints) -> Features | None:
-    """Features of a neighbourhood grey tone difference matrix (IBSI-1, 3.10), or None where it is empty.
+def difference_features(around: Counts, sums: Counts) -> Reals:
+    """Features of neighbourhood grey tone difference matrices (IBSI-1, 3.10).
 
     Parameters
     ----------
     around, sums : numpy.ndarray
-        Of :func:`catalog.radiomics.textures.kernels.count_neighbours`; voxels without neighbours do
-        not count.
+        Shape (m, neighbours, levels): voxels by number of neighbours, and their sums of
+        ``|level * neighbours - sum of neighbours|``. Voxels without neighbours do not count.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (m, 5). Contrast and busyness of one level and strength without differences are 0.
     """
-    n_neighbours = np.arange(around.shape[1], dtype=np.float64)
-    counts = around[:, 1:].sum(axis=1)
-    level = np.flatnonzero(counts)
-    if not len(level):
-        return None
-    total = counts.sum()
-    p = counts[level] / total
-    s = (sums[level, 1:] / n_neighbours[1:]).sum(axis=1)
-    i = level.astype(np.float64)
-    apart = np.abs(i[:, None] - i)
-    weighted, n = p @ s, len(level)
-    unrest = np.abs((i * p)[:, None] - i * p).sum()
-    contrast = (p[:, None] * p * apart**2).sum() / max(n * (n - 1), 1) * s.sum() / total
-    shared = (p * s)[:, None] + p * s
-    return {
-        "coarseness": min(1 / weighted, COARSEST) if weighted > 0 else COARSEST,
-        "contrast": contrast if n > 1 else 0.0,
-        "busyness": weighted / unrest if n > 1 and unrest > 0 else 0.0,
-        "complexity": (apart * shared / (p[:, None] + p)).sum() / total,
-        "strength": ((p[:, None] + p) * apart**2).sum() / s.sum() if s.sum() > 0 else 0.0,
-    }
+    features, scratch = np.full((len(around), len(DIFFERENCES)), np.nan), np.zeros((3, around.shape[2]))
+    _difference_features(around, sums, scratch, features)
+    return features
+
+
+def mean_of(rows: list[Reals]) -> list[float | None]:
+    """Average the matrices' features, each over the matrices for which it is defined."""
+    table = rows[0] if len(rows) == 1 else np.concatenate(rows)
+    if len(table) == 1:
+        return [None if math.isnan(value) else value for value in table[0].tolist()]
+    known = ~np.isnan(table)
+    n = known.sum(axis=0)
+    total = np.where(known, table, 0.0).sum(axis=0)
+    return [total[k] / n[k] if n[k] else None for k in range(table.shape[1])]
+
+
+@kernel
+def _bits(p: float) -> float:
+    return -p * math.log2(p)
+
+
+@kernel
+def _pair_features(
+    starts: Ints, row: Ints, column: Ints, count: Ints, n_levels: int, scratch: Reals, features: Reals
+) -> None:
+    single, apart, together = scratch[0], scratch[1], scratch[2]
+    for k in range(len(starts) - 1):
+        first, last = starts[k], starts[k + 1]
+        if first == last:
+            continue
+        scratch[:, :] = 0.0
+        total = 0
+        for c in range(first, last):
+            total += count[c] if row[c] == column[c] else 2 * count[c]
+        greatest, joint, energy, auto = 0.0, 0.0, 0.0, 0.0
+        for c in range(first, last):
+            i, j, p = row[c], column[c], count[c] / total
+            greatest = max(greatest, p)
+            single[i] += p
+            times = 1.0
+            if i != j:
+                single[j] += p
+                times = 2.0
+            apart[j - i] += times * p
+            together[i + j] += times * p
+            joint += times * _bits(p)
+            energy += times * p * p
+            auto += times * p * i * j
+        out = features[k]
+        out[0], out[3], out[10], out[19] = greatest, joint, energy, auto
+        _of_levels(single, n_levels, out)
+        _of_differences(apart, n_levels, out)
+        _of_sums(together, n_levels, out)
+
+
+@kernel
+def _of_levels(single: Reals, n_levels: int, out: Reals) -> None:
+    """Features that need the distribution of single levels."""
+    mean, entropy, variance = 0.0, 0.0, 0.0
+    for i in range(1, n_levels + 1):
+        if single[i] > 0:
+            mean += i * single[i]
+            entropy += _bits(single[i])
+    for i in range(1, n_levels + 1):
+        variance += single[i] * (i - mean) ** 2
+    out[1], out[2] = mean, variance
+    mixed = 2 * entropy  # joint entropy if neighbours were independent
+    if entropy > 0:
+        out[18] = (out[19] - mean * mean) / variance
+        out[23] = (out[3] - mixed) / entropy
+    else:
+        out[18] = 1.0
+    out[24] = math.sqrt(max(0.0, 1 - math.exp(-2 * (mixed - out[3]))))
+
+
+@kernel
+def _of_differences(apart: Reals, n_levels: int, out: Reals) -> None:
+    """Features of the distribution of differences."""
+    mean, entropy, variance, contrast = 0.0, 0.0, 0.0, 0.0
+    inverse, inverse_part, moment, moment_part, inverse_variance = 0.0, 0.0, 0.0, 0.0, 0.0
+    for d in range(n_levels):
+        p = apart[d]
+        if p > 0:
+            square, part = float(d * d), d / n_levels
+            mean += d * p
+            contrast += square * p
+            entropy += _bits(p)
+            inverse += p / (1 + d)
+            inverse_part += p / (1 + part)
+            moment += p / (1 + square)
+            moment_part += p / (1 + part * part)
+            if d > 0:
+                inverse_variance += p / square
+    for d in range(n_levels):
+        variance += apart[d] * (d - mean) ** 2
+    out[4], out[5], out[6], out[11], out[12] = mean, variance, entropy, contrast, mean
+    out[13], out[14], out[15], out[16], out[17] = inverse, inverse_part, moment, moment_part, inverse_variance
+
+
+@kernel
+def _of_sums(together: Reals, n_levels: int, out: Reals) -> None:
+    """Features of the distribution of sums; `out` holds the mean of single levels."""
+    mean, entropy, variance, tendency, shade, prominence = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for s in range(2, 2 * n_levels + 1):
+        p = together[s]
+        if p > 0:
+            mean += s * p
+            entropy += _bits(p)
+    for s in range(2, 2 * n_levels + 1):
+        p, centred = together[s], s - 2 * out[1]
+        variance += p * (s - mean) ** 2
+        tendency += p * centred**2
+        shade += p * centred**3
+        prominence += p * centred**4
+    out[7], out[8], out[9] = mean, variance, entropy
+    out[20], out[21], out[22] = tendency, shade, prominence
+
+
+@kernel
+def _size_features(
+    starts: Ints, row: Ints, column: Ints, count: Ints, n_voxels: Ints, by_level: Reals, features: Reals
+) -> None:
+    for k in range(len(starts) - 1):
+        first, last = starts[k], starts[k + 1]
+        if first == last:
+            continue
+        by_level[:] = 0.0
+        total = 0
+        for c in range(first, last):
+            total += count[c]
+        short, long, low, high, short_low, short_high, long_low, long_high = (0.0,) * 8
+        level_mean, size_mean, entropy, energy, size_squares, of_size = (0.0,) * 6
+        for c in range(first, last):
+            i, j, p = float(row[c]), float(column[c]), count[c] / total
+            ii, jj = i * i, j * j
+            short += p / jj
+            long += p * jj
+            low += p / ii
+            high += p * ii
+            short_low += p / ii / jj
+            short_high += p * ii / jj
+            long_low += p * jj / ii
+            long_high += p * ii * jj
+            level_mean += p * i
+            size_mean += p * j
+            entropy += _bits(p)
+            energy += p * p
+            by_level[row[c]] += p
+            of_size += p
+            if c + 1 == last or column[c + 1] != column[c]:  # cells of one size follow one another
+                size_squares += of_size * of_size
+                of_size = 0.0
+        level_variance, size_variance, level_squares = 0.0, 0.0, 0.0
+        for c in range(first, last):
+            level_variance += count[c] / total * (row[c] - level_mean) ** 2
+            size_variance += count[c] / total * (column[c] - size_mean) ** 2
+        for p in by_level:
+            level_squares += p * p
+        out = features[k]
+        out[0], out[1], out[2], out[3] = short, long, low, high
+        out[4], out[5], out[6], out[7] = short_low, short_high, long_low, long_high
+        out[8], out[9] = level_squares * total, level_squares
+        out[10], out[11] = size_squares * total, size_squares
+        out[12], out[13], out[14] = total / n_voxels[k], level_variance, size_variance
+        out[15], out[16] = entropy, energy
+
+
+@kernel
+def _difference_features(around: Counts, sums: Counts, scratch: Reals, features: Reals) -> None:
+    level, part, differences = scratch[0], scratch[1], scratch[2]
+    for k in range(around.shape[0]):
+        total, n = 0, 0
+        for i in range(1, around.shape[2]):
+            voxels, difference = 0, 0.0
+            for j in range(1, around.shape[1]):
+                voxels += around[k, j, i]
+                difference += sums[k, j, i] / j
+            if voxels > 0:
+                level[n], part[n], differences[n] = i, voxels, difference
+                total += voxels
+                n += 1
+        if n == 0:
+            continue
+        weighted, unrest, contrast, complexity, strength, all_differences = (0.0,) * 6
+        for a in range(n):
+            part[a] /= total
+            weighted += part[a] * differences[a]
+            all_differences += differences[a]
+        for a in range(n):
+            for b in range(a):
+                p, q, apart = part[a], part[b], level[a] - level[b]
+                contrast += 2 * p * q * apart * apart
+                unrest += 2 * abs(level[a] * p - level[b] * q)
+                complexity += 2 * apart * (p * differences[a] + q * differences[b]) / (p + q)
+                strength += 2 * (p + q) * apart * apart
+        out = features[k]
+        out[0] = min(1 / weighted, COARSEST) if weighted > 0 else COARSEST
+        out[1] = contrast / (n * (n - 1)) * all_differences / total if n > 1 else 0.0
+        out[2] = weighted / unrest if unrest > 0 else 0.0
+        out[3] = complexity / total
+        out[4] = strength / all_differences if all_differences > 0 else 0.0
