@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hpc.lazy import lazily
 
 if TYPE_CHECKING:
     from catalog.headers import read_header
@@ -13,17 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "compute_features", "load_masks", "load_volume", "read_header"]
 
-_HOMES = {
-    "Settings": "radiomics",
-    "compute_features": "radiomics",
-    "load_masks": "masks",
-    "load_volume": "volumes",
-    "read_header": "headers",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: importing the package loads nothing."""
-    if name in _HOMES:
-        return getattr(import_module(f"catalog.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(
+    __name__,
+    {
+        "Settings": "radiomics",
+        "compute_features": "radiomics",
+        "load_masks": "masks",
+        "load_volume": "volumes",
+        "read_header": "headers",
+    },
+)

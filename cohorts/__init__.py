@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hpc.lazy import lazily
 
 if TYPE_CHECKING:
     from cohorts.access import Catalog, open_catalog
@@ -23,23 +24,19 @@ __all__ = [
     "open_catalog",
 ]
 
-_HOMES = {
-    "Catalog": "access",
-    "Cohort": "cohort",
-    "CohortSet": "cohort",
-    "Definition": "definition",
-    "Limits": "engine",
-    "Rule": "definition",
-    "Select": "definition",
-    "open_catalog": "access",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: importing the package loads nothing."""
-    if name in _HOMES:
-        return getattr(import_module(f"cohorts.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'cohorts' has no attribute {name!r}")
+__getattr__ = lazily(
+    __name__,
+    {
+        "Catalog": "access",
+        "Cohort": "cohort",
+        "CohortSet": "cohort",
+        "Definition": "definition",
+        "Limits": "engine",
+        "Rule": "definition",
+        "Select": "definition",
+        "open_catalog": "access",
+    },
+)
 
 
 def __dir__() -> list[str]:

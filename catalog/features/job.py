@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from catalog.store import Snapshot, Store
     from hpc.run import ExecutorName
     from hpc.session import Session
+    from hpc.tasks import Stage
 
 SOURCES: Final = (*DRAWN, *COMPUTED)
 DEFAULT_SOURCES: Final = tuple(DRAWN)
@@ -172,7 +173,7 @@ def _report(session: Session, options: FeatureOptions, store: Store, job: str) -
             return FeatureReport(job, base.number, skipped=plan.skipped)
         stage = FeatureStage(session.staging, options.settings, options.memory_bytes, job)
         _measure(session, stage, plan)
-        shards = {path.name: path for path in session.staging.finished(stage.name).values()}
+        shards = _finished(session, stage)
         if _unchanged(base, store.snapshot()):
             made = commit(session, plan, shards, store, base, (job, options.settings.hash))
             return FeatureReport(job, made.number, **made.counts)
@@ -187,25 +188,25 @@ def _plan(session: Session, options: FeatureOptions, base: Snapshot) -> Plan:
         options.settings.hash,
         options.choose(base.number) if options.choose else None,
         options.retry,
-        _spacing(options.settings),
+        options.settings.grid_mm,
         salt=str(options.memory_bytes),
     )
     stage, spill = LinkStage(session.staging), session.staging.scratch / "spill"
     tasks = link_tasks(unread_objects(base, wish, spill))
-    done = {path.name: path for path in session.staging.finished(stage.name).values()}
+    done = _finished(session, stage)
     session.run(stage, [task for task in tasks if task.name not in done])
-    done = {path.name: path for path in session.staging.finished(stage.name).values()}
+    done = _finished(session, stage)
     return make_plan(base, wish, [done[task.name] for task in tasks], spill)
 
 
-def _spacing(settings: Settings) -> tuple[float | None, ...]:
-    given = settings.spacing_mm
-    return given if isinstance(given, tuple) else (given, given, given)
+def _finished(session: Session, stage: Stage) -> dict[str, Path]:
+    """Shards of a stage by the names of their tasks, which say all that they depend on."""
+    return {path.name: path for path in session.staging.finished(stage.name).values()}
 
 
 def _measure(session: Session, stage: FeatureStage, plan: Plan) -> None:
     """Measure what no run has measured yet, the largest series first."""
-    finished = {path.name for path in session.staging.finished(stage.name).values()}
+    finished = _finished(session, stage)
     items = [item for item in plan.items if item.key not in finished]
     wanted = {item.key for item in items}
     suspects = {task.name: task for task in session.suspects(stage) if task.name in wanted}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
+
+from hpc.lazy import lazily
 
 if TYPE_CHECKING:
     from catalog.masks.errors import MASK_REASONS, MaskError
@@ -28,25 +29,21 @@ __all__ = [
     "read_references",
 ]
 
-_HOMES: Final = {
-    "MASK_REASONS": "errors",
-    "MASK_SOURCES": "sources",
-    "Candidate": "linking",
-    "Link": "linking",
-    "Mask": "mask",
-    "MaskError": "errors",
-    "MaskSource": "sources",
-    "References": "linking",
-    "iter_masks": "sources",
-    "link": "linking",
-    "load_masks": "sources",
-    "lungs_mask": "lungs",
-    "read_references": "linking",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: importing the package loads nothing."""
-    if name in _HOMES:
-        return getattr(import_module(f"catalog.masks.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(
+    __name__,
+    {
+        "MASK_REASONS": "errors",
+        "MASK_SOURCES": "sources",
+        "Candidate": "linking",
+        "Link": "linking",
+        "Mask": "mask",
+        "MaskError": "errors",
+        "MaskSource": "sources",
+        "References": "linking",
+        "iter_masks": "sources",
+        "link": "linking",
+        "load_masks": "sources",
+        "lungs_mask": "lungs",
+        "read_references": "linking",
+    },
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hpc.lazy import lazily
 
 if TYPE_CHECKING:
     from catalog.radiomics.compute import EmptyRegionError, compute_features
@@ -12,17 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["FEATURES", "EmptyRegionError", "Feature", "Settings", "compute_features"]
 
-_HOMES = {
-    "FEATURES": "features",
-    "Feature": "features",
-    "Settings": "settings",
-    "EmptyRegionError": "compute",
-    "compute_features": "compute",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: importing the package loads nothing."""
-    if name in _HOMES:
-        return getattr(import_module(f"catalog.radiomics.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(
+    __name__,
+    {
+        "FEATURES": "features",
+        "Feature": "features",
+        "Settings": "settings",
+        "EmptyRegionError": "compute",
+        "compute_features": "compute",
+    },
+)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.radiomics.features import FEATURES, is_asked_for
 from catalog.radiomics.prepare import EmptyRegionError, Prepared, prepare
-from catalog.radiomics.settings import Settings
+from catalog.radiomics.settings import TEXTURES, Settings
 from hpc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ __all__ = ["EmptyRegionError", "compute_features"]
 
 Values = dict[str, float | None]
 UNDEFINED = "not defined for this region"
-_TEXTURES = ("glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm")
 
 
 def compute_features(
@@ -116,7 +115,7 @@ def _distributions(region: Region, settings: Settings, why: dict[str, str]) -> V
 
 
 def _textures(region: Region, settings: Settings) -> Values:
-    if not set(_TEXTURES) & set(settings.families) or not settings.aggregations:
+    if not set(TEXTURES) & set(settings.families) or not settings.aggregations:
         return {}
     from catalog.radiomics.textures import texture_features
 
@@ -131,7 +130,7 @@ def _in_order(
 ) -> Values:
     """Give every feature asked for its value or null, and every null its reason."""
     values = Values()
-    by_levels = {"histogram", *_TEXTURES}
+    by_levels = {"histogram", *TEXTURES}
     for feature in FEATURES:
         if not is_asked_for(feature, settings):
             continue

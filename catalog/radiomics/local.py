@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from catalog.kernel import inlined_kernel, kernel
+from catalog.radiomics.region import PEAK_RADIUS_MM
 from catalog.radiomics.statistics import EMPTY, NOT_FINITE
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from catalog.radiomics.region import Region
     from catalog.radiomics.settings import Settings
 
-RADIUS_MM = 10 * (3 / (4 * np.pi)) ** (1 / 3)
 LOCAL = ("loc_peak_loc", "loc_peak_glob")
 _BLOCK = (4, 4, 16)  # voxels along each edge of a block that is passed over at once
 
@@ -70,23 +70,24 @@ def peaks_of(
     best = np.array([-np.inf])
     _peak_at(sums, counts, image, inside, rows, float(extremes[1]), best)
     local = float(best[0])
-    order, bounds = _blocks(sums, counts, inside, rows, float(extremes[2]), spacing_mm)
+    n = int((2 * rows[:, 2] + 1).sum())  # voxels of a whole sphere
+    order, bounds = _blocks(sums, counts, inside, n, float(extremes[2]), spacing_mm)
     _, ny, nx = sums.shape
     middle = (rows[:, 0] * ny + rows[:, 1]) * nx
     spans = np.stack([middle - rows[:, 2], middle + rows[:, 2] + 1], axis=1)  # places in the flat prefix sums
     means = np.zeros(_BLOCK[2])
-    _peak_of_blocks(sums, counts, image, inside, rows, order, bounds, sums.reshape(-1), spans, means, best)
+    _peak_of_blocks(sums, counts, image, inside, rows, n, order, bounds, sums.reshape(-1), spans, means, best)
     return local, float(best[0])
 
 
 @lru_cache(maxsize=64)
 def sphere_rows(spacing_mm: tuple[float, float, float]) -> NDArray[np.int64]:
     """Rows (dz, dy, half length) of voxels whose centres lie in the sphere."""
-    reach = [int(RADIUS_MM / s) for s in spacing_mm]
+    reach = [int(PEAK_RADIUS_MM / s) for s in spacing_mm]
     rows = []
     for dz in range(-reach[0], reach[0] + 1):
         for dy in range(-reach[1], reach[1] + 1):
-            left = RADIUS_MM**2 - (dz * spacing_mm[0]) ** 2 - (dy * spacing_mm[1]) ** 2
+            left = PEAK_RADIUS_MM**2 - (dz * spacing_mm[0]) ** 2 - (dy * spacing_mm[1]) ** 2
             if left >= 0:
                 rows.append((dz, dy, int(left**0.5 / spacing_mm[2])))
     return np.array(rows, np.int64)
@@ -114,7 +115,7 @@ def _blocks(
     sums: NDArray[np.float64],
     counts: NDArray[np.int32],
     inside: NDArray[np.uint8],
-    rows: NDArray[np.int64],
+    n: int,
     floor: float,
     spacing_mm: tuple[float, float, float],
 ) -> _Blocks:
@@ -125,7 +126,7 @@ def _blocks(
     """
     shape = tuple(-(-n // b) for n, b in zip(inside.shape, _BLOCK, strict=True))
     bounds = np.full(shape, -np.inf)
-    _bound(sums, counts, inside, _drawn_out(spacing_mm), rows, floor, bounds)
+    _bound(sums, counts, inside, _drawn_out(spacing_mm), n, floor, bounds)
     order = np.argsort(-bounds, axis=None, kind="stable")
     values = bounds.reshape(-1)[order]
     order = order[np.isfinite(values)]
@@ -238,16 +239,13 @@ def _bound(
     counts: NDArray[np.int32],
     inside: NDArray[np.uint8],
     union: NDArray[np.int64],
-    rows: NDArray[np.int64],
+    n: int,
     floor: float,
     bounds: NDArray[np.float64],
 ) -> None:
     """Bound each block that has voxels inside; next to the image's border, not at all."""
     nz, ny, nx = inside.shape
     bz, by, bx = bounds.shape
-    n = np.int64(0)
-    for k in range(len(rows)):
-        n += 2 * rows[k, 2] + 1
     for p in range(bz):
         for q in range(by):
             for r in range(bx):
@@ -294,6 +292,7 @@ def _peak_of_blocks(
     image: NDArray[np.float32],
     inside: NDArray[np.uint8],
     rows: NDArray[np.int64],
+    n: int,
     order: NDArray[np.int64],
     bounds: NDArray[np.float64],
     flat: NDArray[np.float64],
@@ -303,9 +302,6 @@ def _peak_of_blocks(
 ) -> None:
     """Raise the best mean by those of the blocks that may hold a better one."""
     nz, ny, nx = image.shape
-    n = np.int64(0)
-    for k in range(len(rows)):
-        n += 2 * rows[k, 2] + 1
     for b in range(len(order)):
         if bounds[b] <= best[0]:
             break

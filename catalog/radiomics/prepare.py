@@ -11,7 +11,7 @@ import numpy as np
 from catalog.kernel import kernel
 from catalog.radiomics.discretise import bins_of, discretise
 from catalog.radiomics.interpolate import SPLINE_MARGIN, Axis, interpolate
-from catalog.radiomics.region import Region
+from catalog.radiomics.region import PEAK_RADIUS_MM, Region
 from catalog.radiomics.resegment import resegment
 from hpc.errors import CohortiumError, UsageError
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from catalog.radiomics.settings import Settings
 
-PEAK_RADIUS_MM = (3 / (4 * math.pi)) ** (1 / 3) * 10  # a sphere of one cubic centimetre
 VANISHED = "no voxel of the mask is left after interpolation"
 OUT_OF_RANGE = "re-segmentation left no voxel"
 NOT_FINITE = "the image holds values that are not finite numbers in or near the region"
@@ -184,9 +183,9 @@ def on_grid(
     Filters see the whole volume's extent of their support; without a filter the margin is that of the
     local intensity peak and of the spline.
     """
-    asked = settings.spacing_mm
-    new = asked if isinstance(asked, tuple) else (asked,) * 3
-    axes = tuple(Axis.of(n, s, t) for n, s, t in zip(array.shape, spacing_mm, new, strict=True))
+    axes = tuple(
+        Axis.of(n, old, new) for n, old, new in zip(array.shape, spacing_mm, settings.grid_mm, strict=True)
+    )
     spacing = tuple(s * axis.step for s, axis in zip(spacing_mm, axes, strict=True))
     margin = PEAK_RADIUS_MM
     if settings.filter is not None:

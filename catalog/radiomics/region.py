@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from math import pi
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+PEAK_RADIUS_MM: Final = 10 * (3 / (4 * pi)) ** (1 / 3)  # of a sphere of 1 cm³: the local intensity peak
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +55,3 @@ class Region:
     def voxels(self) -> npt.NDArray[np.float32]:
         """Intensities of the intensity mask, shape (n,), in the order of the array."""
         return self.image[self.intensity_mask]
-
-    @cached_property
-    def voxel_levels(self) -> npt.NDArray[Any]:
-        """Grey levels of the intensity mask, shape (n,), in the order of the array."""
-        return self.levels[self.levels > 0]

@@ -14,18 +14,14 @@ from typing import Any
 from hpc.errors import MissingError, UsageError
 
 AGGREGATIONS = ("2d_avg", "2d_s_mrg", "2_5d_d_mrg", "2_5d_v_mrg", "3d_avg", "3d_v_mrg")
+TEXTURES = ("glcm", "glrlm", "glszm", "gldzm", "ngtdm", "ngldm")
 FAMILIES = (
     "morphology",
     "local_intensity",
     "statistics",
     "histogram",
     "ivh",
-    "glcm",
-    "glrlm",
-    "glszm",
-    "gldzm",
-    "ngtdm",
-    "ngldm",
+    *TEXTURES,
 )
 PRESETS = ("ibsi-a", "ibsi-b", "ibsi-c", "ibsi-d", "ibsi-e", "ct-lung", "pet", "mr")
 INTERPOLATIONS = ("nearest", "linear", "cubic")
@@ -157,6 +153,12 @@ class Settings:
             _demand(name, distance, fit, "a whole number of voxels above zero")
         _demand("ngldm_alpha", self.ngldm_alpha, self.ngldm_alpha >= 0, "zero or more")
         _choice("autocorrelation", self.autocorrelation, ("auto", True, False))
+
+    @property
+    def grid_mm(self) -> Spacing:
+        """Voxel size (z, y, x) after interpolation; None for an axis that is kept."""
+        given = self.spacing_mm
+        return given if isinstance(given, tuple) else (given, given, given)
 
     @property
     def text(self) -> str:

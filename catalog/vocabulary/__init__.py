@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "Rules": "rulebook",
-    "load_rules": "rulebook",
-    "standardise": "words",
-    "COLUMNS": "words",
-    "report": "reporting",
-}
+from hpc.lazy import lazily
+
+if TYPE_CHECKING:
+    from catalog.vocabulary.reporting import report
+    from catalog.vocabulary.rulebook import Rules, load_rules
+    from catalog.vocabulary.words import COLUMNS, standardise
+
+
 __all__ = ["COLUMNS", "Rules", "load_rules", "report", "standardise"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
-    if name in _HOMES:
-        return getattr(import_module(f"catalog.vocabulary.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(
+    __name__,
+    {
+        "Rules": "rulebook",
+        "load_rules": "rulebook",
+        "standardise": "words",
+        "COLUMNS": "words",
+        "report": "reporting",
+    },
+)

@@ -29,10 +29,10 @@ def report(series: pa.Table) -> pa.Table:
     import pyarrow.compute as pc
 
     keys = [name for name in SCANNER if name in series.column_names]
+    conflict = pc.is_valid(series.column("body_part_conflict"))
     parts = []
     for word in (*TARGETS, "age_years"):
         mapped = pc.is_valid(series.column(f"{word}_rule"))
-        conflict = pc.is_valid(series.column("body_part_conflict"))
         cells = {key: series.column(key) for key in keys}
         cells |= {"mapped": mapped, "unmapped": pc.invert(mapped)}
         cells["contradictory"] = conflict if word == "body_part" else pc.and_(conflict, False)  # noqa: FBT003

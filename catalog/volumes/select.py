@@ -15,8 +15,6 @@ from hpc.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    Keys = list[tuple[str, ...]]
-
 # What the functional groups of a multi-frame object call the same thing (PS3.3 C.7.6.16, C.8.13).
 IN_FRAMES: Final = {
     "AcquisitionNumber": "FrameAcquisitionNumber",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hpc.lazy import lazily
 
 if TYPE_CHECKING:
     from catalog.radiomics.filters.linear import (
@@ -26,9 +27,4 @@ __all__ = [
     "filter_to_table",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: importing the package loads nothing."""
-    if name in __all__:
-        return getattr(import_module("catalog.radiomics.filters.linear"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, dict.fromkeys(__all__, "linear"))

@@ -11,7 +11,8 @@ from catalog.radiomics.autocorrelation import autocorrelation_features, moran_ge
 from catalog.radiomics.distribution import distribution_of
 from catalog.radiomics.histogram import HISTOGRAM, histogram_features, level_counts
 from catalog.radiomics.ivh import features_of, ivh_features
-from catalog.radiomics.local import RADIUS_MM, local_intensity_features, peaks_of
+from catalog.radiomics.local import local_intensity_features, peaks_of
+from catalog.radiomics.region import PEAK_RADIUS_MM
 from catalog.radiomics.statistics import STATISTICS, statistics_features
 
 # IBSI manual, digital phantom, three significant digits
@@ -201,7 +202,7 @@ def test_peaks_equal_brute_force(seed, spacing, gaps):
     centres = np.argwhere(np.ones(image.shape, bool)) * spacing
     flat, means, heights = image.reshape(-1), [], []
     for index in np.flatnonzero(mask & np.isfinite(image)):
-        near = ((centres - centres[index]) ** 2).sum(1) <= RADIUS_MM**2
+        near = ((centres - centres[index]) ** 2).sum(1) <= PEAK_RADIUS_MM**2
         means.append(np.nanmean(flat[near], dtype=np.float64))
         heights.append(flat[index])
     local = max(mean for mean, height in zip(means, heights, strict=True) if height == max(heights))
