@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import shutil
+import sys
+import textwrap
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 
 from catalog.scan import ScanOptions, ScanReport, scan
 from catalog.store import Store, open_or_create_store
 
 # What a run writes of itself; everything else is the same whoever reads the files, and when.
 RUN_COLUMNS = ("job",)
+BIN = Path(sys.executable).parent
+needs_mpi = pytest.mark.skipif(
+    not (BIN / "mpiexec").exists() or find_spec("mpi4py") is None,
+    reason="needs mpi4py and an MPI in the environment",
+)
 
 
 def scan_serially(path: Path, root: Path, site: str = "a", **options: Any) -> ScanReport:
@@ -46,3 +55,28 @@ def twin(store: Store, root: Path) -> Store:
     made = open_or_create_store(root)
     shutil.copy(store.root / "restricted" / "key", root / "restricted" / "key")
     return made
+
+
+# Python runs this first in every process that finds it on its path.
+_PATCHING = """
+import importlib.abc, importlib.util, os, signal, sys
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "{module}":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+        def exec_module(module):
+            execute(module)
+{patch}
+        spec.loader.exec_module = exec_module
+        return spec
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def patch_workers(folder: Path, module: str, patch: str) -> None:
+    """Make processes with this folder on their path patch a module once it is loaded there."""
+    code = _PATCHING.format(module=module, patch=textwrap.indent(patch, " " * 12))
+    (folder / "sitecustomize.py").write_text(code)

@@ -11,23 +11,17 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import polars as pl
 import pytest
-from scans import frame, images, same_tables, twin
+from scans import BIN, frame, images, needs_mpi, patch_workers, same_tables, twin
 
 from catalog.store import Store, open_or_create_store, open_store
 from catalog.synthetic import Network
 from catalog.verify import verify
 
-BIN = Path(sys.executable).parent
 COMMAND = [sys.executable, "-m", "cohorts"]
-needs_mpi = pytest.mark.skipif(
-    not (BIN / "mpiexec").exists() or find_spec("mpi4py") is None,
-    reason="needs mpi4py and an MPI in the environment",
-)
 WAYS = [
     pytest.param(["--executor", "serial"], 0, id="serial"),
     pytest.param(["--workers", "2"], 0, id="processes"),
@@ -164,29 +158,16 @@ def test_ranks_that_do_not_see_each_other_are_refused_at_once(tree: Path, tmp_pa
     assert frame(open_or_create_store(tmp_path / "catalogue"), "files").is_empty()
 
 
-# Python runs this first in every process that finds it on its path: whoever reads the file dies of it.
-POISON = """
-import importlib.abc, importlib.util, os, signal, sys
-class Finder(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name != "catalog.scan.read":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        execute = spec.loader.exec_module
-        def exec_module(module):
-            execute(module)
-            real = module.write_shard
-            def write_shard(folder, entries, source, progress):
-                for i, path in enumerate(entries.column("path").to_pylist()):
-                    if path.endswith(b"poison.dcm"):
-                        progress[0] = i
-                        os.kill(os.getpid(), signal.SIGSEGV)
-                return real(folder, entries, source, progress)
-            module.write_shard = write_shard
-        spec.loader.exec_module = exec_module
-        return spec
-sys.meta_path.insert(0, Finder())
+# Whoever reads the file dies of it.
+POISON = """\
+real = module.write_shard
+def write_shard(folder, entries, source, progress):
+    for i, path in enumerate(entries.column("path").to_pylist()):
+        if path.endswith(b"poison.dcm"):
+            progress[0] = i
+            os.kill(os.getpid(), signal.SIGSEGV)
+    return real(folder, entries, source, progress)
+module.write_shard = write_shard
 """
 
 
@@ -198,7 +179,7 @@ def test_a_file_that_kills_its_reader_is_set_aside(
     tree = Path(shutil.copytree(network.sites["lyon"], tmp_path / "tree"))
     poison = images(tree)[5]
     poison = poison.rename(poison.with_name("poison.dcm"))
-    (tmp_path / "sitecustomize.py").write_text(POISON)
+    patch_workers(tmp_path, "catalog.scan.read", POISON)
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     root = tmp_path / "catalogue"
     codes = []

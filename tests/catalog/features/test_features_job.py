@@ -63,15 +63,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return opened
 
 
-@pytest.fixture(scope="module")
-def scanned(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue without features; read only."""
-    root = tmp_path_factory.mktemp("scanned") / "catalogue"
-    for site, folder in network.sites.items():
-        scan(ScanOptions((folder,), root, site, executor="serial"))
-    return root
-
-
 @pytest.fixture
 def root(scanned: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(scanned, tmp_path / "catalogue"))

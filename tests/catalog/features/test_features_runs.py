@@ -11,23 +11,16 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import polars as pl
 import pytest
+from scans import BIN, needs_mpi, patch_workers
 
-from catalog.scan import ScanOptions, scan
 from catalog.store import Store, open_store
-from catalog.synthetic import Network
 from catalog.verify import verify
 
-BIN = Path(sys.executable).parent
 COMMAND = [sys.executable, "-m", "cohorts", "features", "--masks", "seg,rtstruct,whole", "--catalog"]
-needs_mpi = pytest.mark.skipif(
-    not (BIN / "mpiexec").exists() or find_spec("mpi4py") is None,
-    reason="needs mpi4py and an MPI in the environment",
-)
 WAYS = [
     pytest.param(["--workers", "2"], 0, id="processes"),
     pytest.param([], 3, id="mpi3", marks=[needs_mpi, pytest.mark.mpi]),
@@ -60,15 +53,6 @@ def frame(store: Store, name: str) -> pl.DataFrame:
 def same_tables(one: Store, other: Store) -> None:
     for name in TABLES:
         assert frame(one, name).equals(frame(other, name)), name
-
-
-@pytest.fixture(scope="module")
-def scanned(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue without features; read only."""
-    root = tmp_path_factory.mktemp("scanned") / "catalogue"
-    for site, folder in network.sites.items():
-        scan(ScanOptions((folder,), root, site, executor="serial"))
-    return root
 
 
 def copy(scanned: Path, folder: Path) -> Path:
@@ -138,27 +122,14 @@ def _end_family(session: int) -> None:
                 os.kill(int(status.parent.name), signal.SIGKILL)
 
 
-# Python runs this first in every process that finds it on its path: whoever measures the series dies of it.
-POISON = """
-import importlib.abc, importlib.util, os, signal, sys
-class Finder(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name != "catalog.features.compute":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        execute = spec.loader.exec_module
-        def exec_module(module):
-            execute(module)
-            real = module.FeatureStage._volume
-            def _volume(self, item):
-                if item.series_uid == os.environ["POISON"]:
-                    os.kill(os.getpid(), signal.SIGSEGV)
-                return real(self, item)
-            module.FeatureStage._volume = _volume
-        spec.loader.exec_module = exec_module
-        return spec
-sys.meta_path.insert(0, Finder())
+# Whoever measures the series dies of it.
+POISON = """\
+real = module.FeatureStage._volume
+def _volume(self, item):
+    if item.series_uid == os.environ["POISON"]:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return real(self, item)
+module.FeatureStage._volume = _volume
 """
 
 
@@ -169,7 +140,7 @@ def test_a_series_that_kills_its_worker_is_set_aside(
 ) -> None:
     root = copy(scanned, tmp_path)
     uid = frame(undisturbed, "rois").filter(pl.col("source") == "seg")["SeriesInstanceUID"][0]
-    (tmp_path / "sitecustomize.py").write_text(POISON)
+    patch_workers(tmp_path, "catalog.features.compute", POISON)
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "POISON": uid}
     codes = []
     for _ in range(3):  # a lost rank ends a run of MPI; the next run knows which series it was at
