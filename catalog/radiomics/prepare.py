@@ -117,10 +117,14 @@ def prepare(
     EmptyRegionError
         The mask holds no voxel.
     UsageError
-        Shapes differ, or are not of three axes.
+        Shapes differ, or are not of three axes; voxels are no real numbers; a spacing is not above zero.
     """
     if array.ndim != 3 or array.shape != mask.shape:
         raise UsageError(f"image {array.shape} and mask {mask.shape}; expected two equal shapes (z, y, x)")
+    if array.dtype.kind not in "biuf" or mask.dtype.kind not in "biuf":
+        raise UsageError(f"image of {array.dtype} and mask of {mask.dtype}; expected real numbers")
+    if len(spacing_mm) != 3 or not all(math.isfinite(s) and s > 0 for s in spacing_mm):
+        raise UsageError(f"spacing_mm is {spacing_mm}; expected three numbers above zero, (z, y, x)")
     box = box_of(mask)
     if box is None:
         raise EmptyRegionError("the mask holds no voxel; expected at least one in the region of interest")

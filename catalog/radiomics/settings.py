@@ -205,7 +205,7 @@ class Settings:
         """
         try:
             table = tomllib.loads(_read(source))
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"settings are not valid TOML: {error}") from None
         return _from_table(table)
 
@@ -220,15 +220,15 @@ def _read(source: str | Path) -> str:
 
 
 def _from_table(table: dict[str, Any]) -> Settings:
-    base = Settings.preset(table.pop("preset")) if "preset" in table else None
+    base = Settings.preset(str(table.pop("preset"))) if "preset" in table else None
     known = [field.name for field in fields(Settings)]
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
             raise UsageError(f"unknown setting {key!r}{hint}")
-    values = {key: _from_cell(key, value) for key, value in table.items()}
     try:
+        values = {key: _from_cell(key, value) for key, value in table.items()}
         return Settings(**values) if base is None else replace(base, **_excluded(values), **values)
     except TypeError as error:
         raise UsageError(f"a setting has the wrong type: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,7 @@ from catalog.radiomics.filters.laws import KERNELS, laws
 from hpc.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import numpy.typing as npt
 
@@ -130,6 +131,8 @@ def apply_filter(image: npt.NDArray[Any], spacing_mm: tuple[float, ...], setting
 
 def filter_from_table(table: Mapping[str, Any]) -> Any:
     """Return the settings a TOML table holds; its ``kind`` is the filter's name (`FILTERS`)."""
+    if not isinstance(table, Mapping):
+        raise UsageError(f"filter is {table!r}; expected a table with the filter's kind")
     values = dict(table)
     kind = values.pop("kind", None)
     if kind not in FILTERS:

@@ -111,6 +111,21 @@ def test_a_region_without_voxels() -> None:
     assert "interpolation" in reasons["morph_volume"]
 
 
+@pytest.mark.parametrize(
+    ("image", "spacing"),
+    [
+        (np.full((2, 2, 2), "a"), (1.0, 1.0, 1.0)),
+        (np.ones((2, 2, 2), complex), (1.0, 1.0, 1.0)),
+        (np.ones((2, 2, 2)), (0.0, 1.0, 1.0)),
+        (np.ones((2, 2, 2)), (1.0, float("nan"), 1.0)),
+        (np.ones((2, 2, 2)), (1.0, 1.0)),
+    ],
+)
+def test_what_is_no_image_is_refused(image, spacing) -> None:
+    with pytest.raises(UsageError):
+        compute_features(image, np.ones((2, 2, 2), bool), spacing_mm=spacing)
+
+
 def test_only_what_is_asked_for_is_given() -> None:
     settings = Settings(families=("statistics", "glszm"), aggregations=("2_5d_v_mrg",))
     values = compute_features(IMAGE, REGIONS["corner"], settings)

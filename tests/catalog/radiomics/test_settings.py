@@ -108,6 +108,27 @@ def test_a_file_changes_a_preset(tmp_path: Path) -> None:
     assert settings.resegment_range == Settings.preset("ct-lung").resegment_range
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "filter = 3",
+        'filter = "mean"',
+        '[filter]\nkind = "mean"\nsupport = "wide"',
+        "preset = 3",
+        'bin_width = "x"',
+    ],
+)
+def test_values_of_another_type_are_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        Settings.from_toml(text)
+
+
+def test_a_file_of_bytes_is_no_settings_file(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_bytes(bytes(range(256)))
+    with pytest.raises(UsageError, match="not valid TOML"):
+        Settings.from_toml(tmp_path / "settings.toml")
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         Settings().bin_width = 3.0  # type: ignore[misc]
